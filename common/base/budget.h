@@ -7,14 +7,14 @@
 
 #include "common/base/util.h"
 
-#define BUDGET_UPSTREAM_QUERIES 200u    /* THREATS: CAMP */
-#define BUDGET_QUERIES_PER_NAME 32u     /* THREATS: CAMP */
-#define BUDGET_CNAME_STEPS      11u     /* THREATS: CAMP */
-#define BUDGET_SIGNATURES       32u     /* THREATS: KeyTrap, a question */
-#define BUDGET_SIGNATURES_STEP  16u     /* THREATS: KeyTrap, an RRset chain step */
-#define BUDGET_NSEC3_HASHES     400u    /* a 34-label ip6.arpa name needs 34 per proof; iterations <= 50 each */
+#define BUDGET_UPSTREAM_QUERIES 200u /* THREATS: CAMP */
+#define BUDGET_QUERIES_PER_NAME 32u  /* THREATS: CAMP */
+#define BUDGET_CNAME_STEPS      11u  /* THREATS: CAMP */
+#define BUDGET_SIGNATURES       32u  /* THREATS: KeyTrap, a question */
+#define BUDGET_SIGNATURES_STEP  16u  /* THREATS: KeyTrap, an RRset chain step */
+#define BUDGET_NSEC3_HASHES     400u /* a 34-label ip6.arpa name needs 34 per proof; iterations <= 50 each */
 #define BUDGET_BYTES            1048576u /* bytes of evidence per question */
-#define BUDGET_WALL_MS          10000u  /* THREATS: CAMP */
+#define BUDGET_WALL_MS          10000u   /* THREATS: CAMP */
 
 struct budget {
     uint32_t upstream_queries;

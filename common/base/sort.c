@@ -10,8 +10,8 @@ static void swap(uint8_t *a, uint8_t *b, size_t size)
     memcpy(b, hold, size);
 }
 
-void sort_array(void *base, size_t count, size_t size, int (*compare)(const void *a, const void *b, void *ctx),
-                void *ctx)
+void sort_array(void *base, size_t count, size_t size,
+                int (*compare)(const void *a, const void *b, void *ctx), void *ctx)
 {
     uint8_t *p = base;
     assert(size <= SORT_MAX_ELEMENT);

@@ -5,5 +5,5 @@
 
 /* Sorts count elements of size bytes (at most SORT_MAX_ELEMENT) by compare(a, b, ctx) < 0. Not stable. */
 #define SORT_MAX_ELEMENT 128u
-void sort_array(void *base, size_t count, size_t size, int (*compare)(const void *a, const void *b, void *ctx),
-                void *ctx);
+void sort_array(void *base, size_t count, size_t size,
+                int (*compare)(const void *a, const void *b, void *ctx), void *ctx);

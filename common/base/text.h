@@ -1,5 +1,6 @@
 #pragma once
-/* Bounded text for pure parts, which have no stdio: appended piece by piece, always NUL-terminated, cut when full. */
+/* Bounded text for pure parts, which have no stdio: appended piece by piece, always NUL-terminated, cut when
+ * full. */
 
 #include "common/base/util.h"
 

@@ -48,8 +48,8 @@ typedef struct {
     int64_t s;
 } wall_s;
 
-#define NS_PER_MS 1000000ULL
-#define NS_PER_S  1000000000ULL
+#define NS_PER_MS  1000000ULL
+#define NS_PER_S   1000000000ULL
 #define MONO_NEVER ((mono_ns){.ns = UINT64_MAX})
 
 static inline mono_ns mono_add_ms(mono_ns t, uint64_t ms)

@@ -1,6 +1,6 @@
 #pragma once
-/* The compiled configuration as daemons load it: read whole, unpacked with a budget, checked, handed out as one
- * protobuf. Text never comes here (DESIGN invariant 7). */
+/* The compiled configuration as daemons load it: read whole, unpacked with a budget, checked, handed out as
+ * one protobuf. Text never comes here (DESIGN invariant 7). */
 
 #include "common/base/address.h"
 #include "proto/config.pb-c.h"

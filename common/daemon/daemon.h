@@ -1,6 +1,7 @@
 #pragma once
-/* What every daemon's shell does the same way: arguments, log, passed sockets, event loop, clocks, random pool,
- * sd_notify. One start path: sockets come by LISTEN_FDS with names, whoever passed them (systemd or holdfastd). */
+/* What every daemon's shell does the same way: arguments, log, passed sockets, event loop, clocks, random
+ * pool, sd_notify. One start path: sockets come by LISTEN_FDS with names, whoever passed them (systemd or
+ * holdfastd). */
 
 #include <systemd/sd-event.h>
 
@@ -8,7 +9,7 @@
 #include "common/base/siphash.h"
 #include "common/conf/snapshot.h"
 
-#define DAEMON_MAX_FDS 64u
+#define DAEMON_MAX_FDS 1024u /* workers x endpoints, and the listeners */
 
 struct daemon_fd {
     int fd;
@@ -16,31 +17,40 @@ struct daemon_fd {
 };
 
 struct daemon {
-    const char *program;        /* "holdfast-netd" */
+    const char *program; /* "holdfast-netd" */
     Holdfast__Config__Snapshot *snapshot;
     const char *runtime_directory, *state_directory;
     sd_event *event;
     struct daemon_fd fds[DAEMON_MAX_FDS];
     size_t fd_count;
     struct random_pool random;
-    int64_t wall_offset_s;      /* clock_override: added to CLOCK_REALTIME; 0 else */
+    int64_t wall_offset_s; /* clock_override: added to CLOCK_REALTIME; 0 else */
+    int notify_fd;         /* connected to NOTIFY_SOCKET before the sandbox closes AF_UNIX; -1: none */
+    bool ready_later;      /* set by a daemon that calls daemon_ready() itself */
 };
 
-/* `PROGRAM --snapshot FILE [--help] [--version]`; loads the snapshot, collects LISTEN_FDS, makes the loop, installs
- * SIGTERM/SIGINT to leave it. 0; > 0: exit with that status (usage, --help done); -errno after logging. */
+/* `PROGRAM --snapshot FILE [--help] [--version]`; loads the snapshot, collects LISTEN_FDS, makes the loop,
+ * installs SIGTERM/SIGINT to leave it. Exits by itself after --help, --version (0) and wrong usage (2). 0, or
+ * -errno after logging. `daemon` need not be initialised; it is big, so keep it static or on the heap. */
 int daemon_start(struct daemon *daemon, const char *program, int argc, char **argv);
-/* sd_notify READY=1, run the loop until told to stop. Returns the exit status. */
+/* READY=1 to whoever started us (unless ready_later), run the loop until told to stop. Returns the exit
+ * status. */
 int daemon_run(struct daemon *daemon);
 void daemon_finish(struct daemon *daemon);
+/* Tells systemd or holdfastd that this daemon answers. Once; later calls do nothing. */
+void daemon_ready(struct daemon *daemon);
 /* Passed socket number `index` of that name, or -1. The caller owns the descriptor from then on. */
 int daemon_take_fd(struct daemon *daemon, const char *name);
 /* Both clocks now, pool topped up with getrandom. */
 struct env daemon_env(struct daemon *daemon);
+/* For threads that keep a pool of their own. Aborts when the kernel gives no randomness. */
+void random_pool_fill(struct random_pool *pool);
 mono_ns daemon_mono(void);
 wall_s daemon_wall(const struct daemon *daemon);
 struct siphash_key daemon_hash_key(void);
 
-/* Log to the journal when stderr is connected to it, else to stderr: "<priority>program: text". Level from snapshot. */
+/* Log to the journal when stderr is connected to it, else to stderr: "<priority>program: text". Level from
+ * snapshot. */
 void log_set_level(int priority);
 int log_get_level(void);
 void log_message(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));

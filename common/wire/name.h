@@ -5,9 +5,14 @@
  * most 63) and in lower case; it delimits itself. Only common/wire turns foreign bytes into names. Text is for
  * the edges (control tool, logs, EDE texts). RFC 1035 2.3.4, 3.1; RFC 4034 6.1 for the order. */
 
+#include <limits.h> /* it has a NAME_MAX of its own, for file names; the number is the same */
+
 #include "common/base/util.h"
 
-#define NAME_MAX        255u  /* octets in wire form, RFC 1035 2.3.4 */
+#ifndef NAME_MAX
+#define NAME_MAX 255 /* octets in wire form, RFC 1035 2.3.4 */
+#endif
+static_assert(NAME_MAX == 255, "a domain name has at most 255 octets in wire form");
 #define NAME_MAX_LABELS 127u  /* without the root */
 #define NAME_TEXT_MAX   1025u /* text form with \DDD escapes, final NUL included */
 
