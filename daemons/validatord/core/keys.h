@@ -32,13 +32,18 @@ bool algorithm_supported(const struct algorithm_policy *policy, uint8_t algorith
 bool digest_supported(const struct algorithm_policy *policy, uint8_t digest_type);
 /* RSA with a modulus over 4096 bit or a big exponent counts as unsupported (THREATS: RSA shape). */
 bool dnskey_usable(const struct algorithm_policy *policy, const struct dnskey *key);
+/* The public key field of an RSA DNSKEY, RFC 3110 2, leading zeros stripped. 0, or 1: malformed. */
+int rsa_key_split(struct slice key, struct slice *ret_exponent, struct slice *ret_modulus);
 /* May this key sign zone data: zone key bit, protocol 3, not revoked. */
 bool dnskey_is_zone_key(const struct dnskey *key);
-/* Does a DS RRset hold at least one record whose algorithm and digest we support? If not, the zone is insecure
- * (RFC 4035 5.2). SHA-1 digests are ignored where a stronger one is present for the same algorithm (RFC 4509 3). */
+/* Does a DS RRset hold at least one record whose algorithm and digest we support? If not, the zone is
+ * insecure (RFC 4035 5.2). SHA-1 digests are ignored where a stronger one is present for the same algorithm
+ * (RFC 4509 3). */
 bool ds_set_supported(const struct algorithm_policy *policy, const struct rrset *ds);
-/* Does this DS (of zone owner) name this key? Compares tag, algorithm, then the digest. SHA-1 preference is the
- * caller's: see ds_set_usable(). 0 yes, 1 no, 2 unsupported digest. */
-int ds_matches_key(const struct crypto_ops *ops, const uint8_t *owner, const struct ds *ds, const struct dnskey *key);
-/* Is record number index of the set one that may be used: supported, and not a SHA-1 beside a stronger digest? */
+/* Does this DS (of zone owner) name this key? Compares tag, algorithm, then the digest. SHA-1 preference is
+ * the caller's: see ds_set_usable(). 0 yes, 1 no, 2 unsupported digest. */
+int ds_matches_key(const struct crypto_ops *ops, const uint8_t *owner, const struct ds *ds,
+                   const struct dnskey *key);
+/* Is record number index of the set one that may be used: supported, and not a SHA-1 beside a stronger
+ * digest? */
 bool ds_set_usable(const struct algorithm_policy *policy, const struct rrset *ds, unsigned index);
