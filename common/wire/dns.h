@@ -1,7 +1,9 @@
 #pragma once
 /* Numbers of the protocol under the field's names: RR types, classes, RCODEs, header bits, EDNS options,
- * extended DNS errors, DNSSEC algorithms and digests. IANA "DNS Parameters" and "DNSSEC Algorithm Numbers". */
+ * extended DNS errors, DNSSEC algorithms and digests. IANA "DNS Parameters" and "DNSSEC Algorithm Numbers".
+ */
 
+// clang-format off
 enum dns_type {
     TYPE_A = 1, TYPE_NS = 2, TYPE_MD = 3, TYPE_MF = 4, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_MB = 7, TYPE_MG = 8,
     TYPE_MR = 9, TYPE_NULL = 10, TYPE_WKS = 11, TYPE_PTR = 12, TYPE_HINFO = 13, TYPE_MINFO = 14, TYPE_MX = 15,
@@ -68,3 +70,4 @@ enum ds_digest { DIGEST_SHA1 = 1, DIGEST_SHA256 = 2, DIGEST_GOST = 3, DIGEST_SHA
 #define DNSKEY_FLAG_REVOKE 0x0080u
 #define DNSKEY_FLAG_SEP    0x0001u
 #define NSEC3_FLAG_OPTOUT  0x01u
+// clang-format on

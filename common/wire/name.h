@@ -2,8 +2,8 @@
 /* Domain names in wire form: length-prefixed labels ending with the root's zero octet, no compression.
  *
  * Inside holdfast a name is a `const uint8_t *` to such bytes, already checked (at most 255 octets, labels at
- * most 63) and in lower case; it delimits itself. Only common/wire turns foreign bytes into names. Text is for
- * the edges (control tool, logs, EDE texts). RFC 1035 2.3.4, 3.1; RFC 4034 6.1 for the order. */
+ * most 63) and in lower case; it delimits itself. Only common/wire turns foreign bytes into names. Text is
+ * for the edges (control tool, logs, EDE texts). RFC 1035 2.3.4, 3.1; RFC 4034 6.1 for the order. */
 
 #include <limits.h> /* it has a NAME_MAX of its own, for file names; the number is the same */
 
@@ -54,7 +54,8 @@ void name_lower(uint8_t *name);
 size_t name_copy(const uint8_t *name, uint8_t *ret_name);
 /* "*." + name. 0, or 1 when it would not fit. */
 int name_make_wildcard(const uint8_t *name, uint8_t ret_name[NAME_MAX]);
-/* prefix's labels (all but its root, the first `labels` of them) put before suffix. 0, or 1: longer than 255. */
+/* prefix's labels (all but its root, the first `labels` of them) put before suffix. 0, or 1: longer than 255.
+ */
 int name_join(const uint8_t *prefix, unsigned labels, const uint8_t *suffix, uint8_t ret_name[NAME_MAX]);
 /* DNAME substitution, RFC 6672 2.2: `name` (strictly below owner) with its suffix `owner` replaced by target.
  * 0, or 1: the result is longer than 255 octets (YXDOMAIN). */
@@ -64,7 +65,8 @@ int name_substitute(const uint8_t *name, const uint8_t *owner, const uint8_t *ta
 /* Checks size bytes as an uncompressed wire name filling them exactly, lower-cases it into ret_name.
  * 0, or 1: not a name. For names from protobuf frames and cache values. */
 int name_from_bytes(const void *data, size_t size, uint8_t ret_name[NAME_MAX]);
-/* Text to wire form in lower case; relative text is taken as absolute. Escapes \X and \DDD. 0, or 1: not a name. */
+/* Text to wire form in lower case; relative text is taken as absolute. Escapes \X and \DDD. 0, or 1: not a
+ * name. */
 int name_from_text(const char *text, uint8_t ret_name[NAME_MAX]);
 /* Wire to text with a final dot ("example.com.", "."), special characters escaped. buf holds NAME_TEXT_MAX.
  * Returns buf. */

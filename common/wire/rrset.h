@@ -19,11 +19,11 @@ enum security {
 
 /* Trustworthiness of data, RFC 2181 5.4.1, the least first. */
 enum rank {
-    RANK_ADDITIONAL = 1,   /* additional section of an answer, or glue of a referral */
-    RANK_REFERRAL = 2,     /* authority section of a referral: the parent's NS */
-    RANK_AUTHORITY = 3,    /* authority section of an authoritative answer */
+    RANK_ADDITIONAL = 1, /* additional section of an answer, or glue of a referral */
+    RANK_REFERRAL = 2,   /* authority section of a referral: the parent's NS */
+    RANK_AUTHORITY = 3,  /* authority section of an authoritative answer */
     RANK_ANSWER_NONAUTH = 4,
-    RANK_ANSWER = 5,       /* answer section of an authoritative answer */
+    RANK_ANSWER = 5, /* answer section of an authoritative answer */
 };
 
 struct rdata {
@@ -34,15 +34,16 @@ struct rdata {
 struct rrset {
     const uint8_t *owner; /* lower case */
     uint16_t type, class;
-    uint32_t ttl;         /* seconds: the least over the set */
+    uint32_t ttl; /* seconds: the least over the set */
     uint16_t count;
     uint16_t sig_count;
-    struct rdata *rdata;  /* count of them, duplicates removed, in the order received */
-    struct rdata *sig;    /* sig_count RRSIG RDATAs, type covered = type */
+    struct rdata *rdata; /* count of them, duplicates removed, in the order received */
+    struct rdata *sig;   /* sig_count RRSIG RDATAs, type covered = type */
     uint32_t sig_ttl;
     enum rank rank;
     enum security security;
-    uint8_t wildcard_labels; /* 0: not expanded; else 1 + labels of the closest encloser (the RRSIG's labels) */
+    uint8_t
+        wildcard_labels; /* 0: not expanded; else 1 + labels of the closest encloser (the RRSIG's labels) */
 };
 
 /* A growing array of RRsets in an arena. */
