@@ -4,6 +4,7 @@
 
 void text_add_bytes(struct text *text, const void *bytes, size_t size)
 {
+    text->needed += size;
     if (!text->room)
         return;
     size_t left = text->room - 1 - text->size;

@@ -8,6 +8,7 @@ struct text {
     char *buf;
     size_t room, size; /* size: without the NUL */
     bool cut;          /* something did not fit */
+    size_t needed;     /* bytes all of it would have taken, without the NUL */
 };
 
 static inline struct text text_make(char *buf, size_t room)

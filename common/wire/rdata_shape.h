@@ -58,9 +58,31 @@ bool rdata_walk_next(struct rdata_walk *walk, struct rdata_field *ret_field);
 /* After the last field: was everything well-formed and nothing left over? */
 bool rdata_walk_complete(const struct rdata_walk *walk);
 
+/* Service parameter keys, RFC 9460 14.3.2. */
+enum svcb_key {
+    SVCB_MANDATORY = 0,
+    SVCB_ALPN = 1,
+    SVCB_NO_DEFAULT_ALPN = 2,
+    SVCB_PORT = 3,
+    SVCB_IPV4HINT = 4,
+    SVCB_ECH = 5,
+    SVCB_IPV6HINT = 6,
+    SVCB_DOHPATH = 7, /* RFC 9461 5 */
+    SVCB_OHTTP = 8,   /* RFC 9540 4 */
+};
+
 /* Steps over (and checks) the fields with an inner structure of their own; failure by the reader's flag. */
 void rdata_skip_special(char code, struct reader *reader, size_t rdata_start);
 
 struct text;
-/* Presentation form of those fields. */
+/* Presentation form of those fields; the RDATA around it is in walk order before field->data. */
 void rdata_special_to_text(struct text *text, const struct rdata_field *field, const struct rdata *rdata);
+
+/* Pieces of presentation form shared by the two text files. */
+void rdata_text_add_name(struct text *text, const uint8_t *name);
+void rdata_text_add_octet_escaped(struct text *text, uint8_t octet);
+void rdata_text_add_quoted(struct text *text, const uint8_t *data, size_t size);
+void rdata_text_add_base64(struct text *text, const uint8_t *data, size_t size);
+void rdata_text_add_padded(struct text *text, uint32_t number, unsigned digits);
+void rdata_text_add_ipv4(struct text *text, const uint8_t address[4]);
+void rdata_text_add_ipv6(struct text *text, const uint8_t address[16]);

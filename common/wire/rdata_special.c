@@ -2,16 +2,6 @@
 
 #include "common/wire/rdata_shape.h"
 
-enum svcb_key {
-    SVCB_MANDATORY = 0,
-    SVCB_ALPN = 1,
-    SVCB_NO_DEFAULT_ALPN = 2,
-    SVCB_PORT = 3,
-    SVCB_IPV4HINT = 4,
-    SVCB_IPV6HINT = 6,
-    SVCB_OHTTP = 8,
-};
-
 static void skip_name(struct reader *r)
 {
     uint8_t name[NAME_MAX];
