@@ -1,8 +1,8 @@
 #pragma once
 /* Cache values: versioned, checksummed (XXH3-64 over key and value), bounds-checked on every read.
  *
- * A value that does not check out is a miss and a counter, never a crash. Formats are little-endian fixed fields
- * followed by RDATA. Encoders write into an arena; decoders point into the value. DESIGN 4. */
+ * A value that does not check out is a miss and a counter, never a crash. Formats are little-endian fixed
+ * fields followed by RDATA. Encoders write into an arena; decoders point into the value. DESIGN 4. */
 
 #include "common/cache/key.h"
 #include "common/wire/answer.h"
@@ -13,28 +13,32 @@
 #define CACHE_RDATA_MAX      100u  /* records of an RRset kept; THREATS: CacheFlush */
 #define CACHE_NS_MAX         20u   /* of a delegation; THREATS: CacheFlush */
 
-/* rr, nsec, nsec3: one RRset (with proof records when it was expanded from a wildcard: the NSEC or NSEC3 RRsets
- * that prove the closer name absent; a DNAME is stored as itself and synthesised anew). */
+/* rr, nsec, nsec3: one RRset (with proof records when it was expanded from a wildcard: the NSEC or NSEC3
+ * RRsets that prove the closer name absent; a DNAME is stored as itself and synthesised anew). A secure set
+ * that was expanded from a wildcard may be stored a second time under the wildcard's own name (without
+ * proof): from there other names are answered, with the NSEC or NSEC3 that proves them absent (RFC 8198 5.3).
+ */
 struct cache_rr {
-    struct rrset rrset;          /* owner is taken from the key's caller; ttl is the time left at `now` */
-    struct rrset_list proof;     /* of a wildcard expansion */
-    wall_s stored, expires;      /* expires = stored + TTL rule of DESIGN 4 */
-    wall_s signature_expires;    /* 0: unsigned */
+    struct rrset rrset;       /* owner is taken from the key's caller; ttl as stored, see cache_ttl_left */
+    struct rrset_list proof;  /* of a wildcard expansion; nsec, nsec3: the SOA of the answer it came with */
+    wall_s stored, expires;   /* expires = stored + TTL rule of DESIGN 4 */
+    wall_s signature_expires; /* 0: unsigned */
     uint32_t original_ttl;
-    bool authentic;              /* false: secure, but AD may not be set (opt-out next closer) */
+    bool authentic; /* false: secure, but AD may not be set (opt-out next closer) */
 };
 
-/* neg: NXDOMAIN or NODATA with SOA and proof, or a remembered failure. */
+/* neg: NXDOMAIN or NODATA with SOA and proof, or a remembered failure. An NXDOMAIN says so of every type: it
+ * is stored under type 0 (and found under any). A failure has a key of its own, cache_key_failure(). */
 enum cache_neg_kind { CACHE_NEG_NODATA = 1, CACHE_NEG_NXDOMAIN = 2, CACHE_NEG_FAILURE = 3 };
 
 struct cache_neg {
     enum cache_neg_kind kind;
-    enum security security;
-    bool authentic;
+    enum security security; /* of a failure: BOGUS when validation failed, which is not held against CD=1 */
+    bool authentic; /* false: insecure, or by an opt-out proof: no AD, nothing concluded for names below */
     wall_s stored, expires;
-    struct rrset_list proof;     /* SOA first, then NSEC/NSEC3, each with RRSIGs */
+    struct rrset_list proof; /* SOA first, then NSEC/NSEC3, each with RRSIGs */
     /* CACHE_NEG_FAILURE */
-    uint16_t failures;           /* in a row: drives the back-off, RFC 9520 */
+    uint16_t failures; /* in a row: drives the back-off, RFC 9520 */
     uint8_t ede_count;
     struct answer_ede ede[ANSWER_MAX_EDE];
 };
@@ -42,24 +46,24 @@ struct cache_neg {
 /* zone: one record per zone cut. Parts that are not known are absent. */
 enum ds_state {
     DS_UNKNOWN = 0,
-    DS_SECURE = 1,    /* a validated DS RRset with an algorithm we support */
-    DS_NONE = 2,      /* validated proof that there is none: insecure */
+    DS_SECURE = 1,      /* a validated DS RRset with an algorithm we support */
+    DS_NONE = 2,        /* validated proof that there is none: insecure */
     DS_UNSUPPORTED = 3, /* validated DS, but no supported algorithm and digest: insecure (RFC 4035 5.2) */
-    DS_NOT_A_CUT = 4, /* validated: this name is no zone cut (NODATA without NS, or a CNAME) */
+    DS_NOT_A_CUT = 4,   /* validated: this name is no zone cut (NODATA without NS, or a CNAME) */
 };
 
 struct cache_zone {
     bool has_delegation;
-    struct rrset ns;             /* as the parent's referral, or the root's priming, gave it */
-    struct rrset_list glue;      /* A and AAAA of those NS names within the parent's bailiwick */
-    wall_s ns_expires;
+    struct rrset ns;              /* as the parent's referral, or the root's priming, gave it */
+    struct rrset_list glue;       /* A and AAAA of those NS names within the parent's bailiwick */
+    wall_s ns_stored, ns_expires; /* ns_stored 0: not known */
     enum ds_state ds_state;
-    struct rrset ds;             /* DS_SECURE, DS_UNSUPPORTED: with RRSIGs */
-    struct rrset_list ds_proof;  /* DS_NONE, DS_NOT_A_CUT: SOA and NSEC/NSEC3 with RRSIGs */
-    bool ds_optout;              /* the proof is an opt-out one */
+    struct rrset ds;            /* DS_SECURE, DS_UNSUPPORTED: with RRSIGs */
+    struct rrset_list ds_proof; /* DS_NONE, DS_NOT_A_CUT: SOA and NSEC/NSEC3 with RRSIGs */
+    bool ds_optout;             /* the proof is an opt-out one */
     wall_s ds_expires, ds_signature_expires, ds_validated;
     bool has_dnskey;
-    struct rrset dnskey;         /* validated against the DS or an anchor, with RRSIGs */
+    struct rrset dnskey; /* validated against the DS or an anchor, with RRSIGs */
     wall_s dnskey_expires, dnskey_signature_expires, dnskey_validated;
 };
 
@@ -73,19 +77,31 @@ struct cache_nta {
 };
 
 /* Encoders: *ret_value in the arena. 0; 1: over CACHE_ENTRY_MAX or unencodable, do not cache; -ENOMEM. */
-int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr *rr, struct slice *ret_value);
-int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_neg *neg, struct slice *ret_value);
-int cache_zone_encode(struct arena *arena, struct slice key, const struct cache_zone *zone, struct slice *ret_value);
-int cache_nta_encode(struct arena *arena, struct slice key, const struct cache_nta *nta, struct slice *ret_value);
+int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr *rr,
+                    struct slice *ret_value);
+int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_neg *neg,
+                     struct slice *ret_value);
+int cache_zone_encode(struct arena *arena, struct slice key, const struct cache_zone *zone,
+                      struct slice *ret_value);
+int cache_nta_encode(struct arena *arena, struct slice key, const struct cache_nta *nta,
+                     struct slice *ret_value);
 
-/* Decoders: 0; CACHE_MISS: damaged (checksum, version, bounds); -ENOMEM. Names and RDATA point into value, arrays
- * are in the arena. owner and type are those of the key that was asked for. */
+/* Decoders: 0; CACHE_MISS: damaged (checksum, version, bounds); -ENOMEM. Names and RDATA point into value,
+ * arrays are in the arena. owner and type are those of the key that was asked for. */
 int cache_rr_decode(struct arena *arena, struct slice key, struct slice value, const uint8_t *owner,
                     uint16_t type, struct cache_rr *ret_rr);
 int cache_neg_decode(struct arena *arena, struct slice key, struct slice value, struct cache_neg *ret_neg);
 int cache_zone_decode(struct arena *arena, struct slice key, struct slice value, const uint8_t *zone,
                       struct cache_zone *ret_zone);
 int cache_nta_decode(struct arena *arena, struct slice key, struct slice value, struct cache_nta *ret_nta);
+
+/* Bytes of somebody else's format (anchor, infra) under the same header and checksum. As above. */
+int cache_blob_encode(struct arena *arena, struct slice key, struct slice blob, struct slice *ret_value);
+int cache_blob_decode(struct slice key, struct slice value, struct slice *ret_blob);
+
+/* When the last of what a value holds expires; 0 when the value is too short. For the sweep: checks nothing
+ * else. */
+wall_s cache_value_expires(struct slice value);
 
 /* Time left at now, in seconds; 0 when expired, or when stored lies in the future (clock-step rule). */
 uint32_t cache_ttl_left(wall_s stored, wall_s expires, wall_s now);

@@ -2,7 +2,8 @@
 /* Answers from the cache alone: netd's L2 and the first step of every job in validatord. Pure.
  *
  * cache_answer() chases CNAMEs and synthesises from DNAME, an NXDOMAIN above (RFC 8020), validated NSEC and
- * NSEC3 (RFC 8198), as DESIGN 3.3 words the conditions. */
+ * NSEC3 (RFC 8198), as DESIGN 3.3 words the conditions. At each link of a chain what is unexpired is tried
+ * from all sources before anything stale, and a remembered failure only after both. */
 
 #include "common/base/budget.h"
 #include "common/cache/entry.h"
@@ -16,34 +17,45 @@ struct lookup {
     const struct cache_view *view;
     struct arena *arena;
     wall_s now;
-    bool checking_disabled;    /* CD=1: entries of any security; else never SECURITY_INDETERMINATE ones */
+    bool checking_disabled; /* CD=1: entries of any security; else never SECURITY_INDETERMINATE ones */
     bool aggressive_denial;
-    int64_t stale_max_s;       /* < 0: no stale data; else entries up to that far past expiry are used */
+    int64_t stale_max_s; /* < 0: no stale data; else entries up to that far past expiry are used */
     uint16_t nsec3_iterations_max;
-    uint32_t max_steps;        /* CNAME and DNAME steps */
+    uint32_t max_steps; /* CNAME and DNAME steps */
     nsec3_hash_fn nsec3_hash;
     void *nsec3_ctx;
-    uint32_t *nsec3_budget;    /* hashes left */
-    uint32_t *damaged;         /* counter of entries that did not check out; may be NULL */
+    uint32_t *nsec3_budget; /* hashes left */
+    uint32_t *damaged;      /* counter of entries that did not check out; may be NULL */
 };
 
 enum lookup_outcome {
-    LOOKUP_HIT = 0,      /* ret_answer is whole */
-    LOOKUP_MISS = 1,     /* nothing, or a chain that breaks off: ret_answer holds the links found, *ret_next the
-                            name (in the arena) whose type is missing */
+    LOOKUP_HIT = 0,  /* ret_answer is whole */
+    LOOKUP_MISS = 1, /* nothing, or a chain that breaks off: ret_answer holds the links found, *ret_next the
+                        name (in the arena) whose type is missing */
     LOOKUP_FAILURE = 2,  /* a remembered, unexpired failure: rcode SERVFAIL with its EDEs */
     LOOKUP_LOOP = 3,     /* CNAME loop or max_steps passed: SERVFAIL */
     LOOKUP_YXDOMAIN = 4, /* DNAME substitution too long: rcode YXDOMAIN, with the DNAME (RFC 6672 2.2) */
 };
 
-/* Looks (qname, qtype) up. TTLs in ret_answer are those left, the stale ones 0 with ret_answer->stale set (the
- * caller puts answer_ttl). -errno, or enum lookup_outcome. */
+/* Looks (qname, qtype) up. qname must outlive ret_answer. Data of a rank below RANK_AUTHORITY (glue, a
+ * referral's NS) is no answer unless it is secure. AD rules: ret_answer->authentic also holds for stale parts
+ * within their signatures' validity; a part past its signature is stale at once. TTLs in ret_answer are those
+ * left, the stale ones 0 with ret_answer->stale set (the caller puts answer_ttl). -errno, or enum
+ * lookup_outcome. */
 int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qtype, struct answer *ret_answer,
                  const uint8_t **ret_next);
 
+/* The usable RRset of (owner, type) in the rr database itself: no chasing, nothing synthesised, any rank.
+ * *ret_ttl is the time left, 0 when it is stale (only with stale_max_s >= 0). 0, CACHE_MISS or -ENOMEM. */
+int cache_rr_get(const struct lookup *lookup, const uint8_t *owner, uint16_t type, struct cache_rr *ret_rr,
+                 uint32_t *ret_ttl);
+/* The remembered failure of (qname, qtype), unexpired. 0, CACHE_MISS or -ENOMEM. */
+int cache_failure_get(const struct lookup *lookup, const uint8_t *qname, uint16_t qtype,
+                      struct cache_neg *ret_neg);
+
 /* The deepest zone cut at or above name with an unexpired (or, with stale_max_s, usable) delegation.
- * 0 and the zone's name as pointer into `name`; CACHE_MISS: not even the root. */
+ * 0 and the zone's name as pointer into `name`; CACHE_MISS: not even the root; -ENOMEM. */
 int cache_closest_cut(const struct lookup *lookup, const uint8_t *name, struct cache_zone *ret_zone,
                       const uint8_t **ret_cut);
-/* One zone's record. 0 or CACHE_MISS. */
+/* One zone's record, whatever its age. 0, CACHE_MISS or -ENOMEM. */
 int cache_zone_get(const struct lookup *lookup, const uint8_t *zone, struct cache_zone *ret_zone);

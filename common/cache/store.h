@@ -1,8 +1,8 @@
 #pragma once
 /* The LMDB store: the one file that includes lmdb.h is store_lmdb.c. Not pure: belongs to the shells.
  *
- * One writer (validatord), readers that need no trust: MDB_RDONLY|MDB_NOLOCK, protected by the writer's lease.
- * DESIGN invariant 2 and section 4 (durability, eviction, quarantine, clock step). */
+ * One writer (validatord), readers that need no trust: MDB_RDONLY|MDB_NOLOCK, protected by the writer's
+ * lease. DESIGN invariant 2 and section 4 (durability, eviction, quarantine, clock step). */
 
 #include "common/cache/view.h"
 
@@ -19,13 +19,13 @@ struct store_stats {
 };
 
 struct store_config {
-    const char *directory;   /* data.mdb and lock.mdb are made in it */
-    uint64_t size_bytes;     /* of the map */
+    const char *directory; /* data.mdb and lock.mdb are made in it */
+    uint64_t size_bytes;   /* of the map */
     uint32_t commit_interval_ms;
 };
 
-/* Writer: opens or creates, checks size and meta, moves a damaged file aside (data.mdb.damaged-<time>), reports
- * through ret_quarantined (path, caller frees, NULL when sound). 0 or -errno. */
+/* Writer: opens or creates, checks size and meta, moves a damaged file aside (data.mdb.damaged-<time>),
+ * reports through ret_quarantined (path, caller frees, NULL when sound). 0 or -errno. */
 int store_open_writer(const struct store_config *config, struct store **ret_store, char **ret_quarantined);
 /* Reader: 0, CACHE_MISS when there is no file yet, or -errno. */
 int store_open_reader(const char *directory, struct store **ret_store);
@@ -46,7 +46,8 @@ int store_sync(struct store *store);
  * Returns removed entries or -errno. */
 int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned slice,
                 unsigned (*popularity)(void *ctx, uint64_t hash), void *ctx);
-/* Removes a name (all types), its subtree, or everything but NTAs and anchors. Returns the count or -errno. */
+/* Removes a name (all types), its subtree, or everything but NTAs and anchors. Returns the count or -errno.
+ */
 int64_t store_flush(struct store *store, const uint8_t *name, bool subtree);
 /* Walks entries from *key on in chunks, for show-cache, export and verify: fn per entry, stops at max. */
 int store_walk(struct store *store, enum cache_db db, struct slice from, unsigned max,

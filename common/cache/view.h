@@ -24,9 +24,11 @@ struct cache_view {
     void *ctx;
     int (*get)(void *ctx, enum cache_db db, struct slice key, struct slice *ret_value);
     /* the entry with the greatest key <= key */
-    int (*seek_le)(void *ctx, enum cache_db db, struct slice key, struct slice *ret_key, struct slice *ret_value);
+    int (*seek_le)(void *ctx, enum cache_db db, struct slice key, struct slice *ret_key,
+                   struct slice *ret_value);
     /* the entry with the least key >= key */
-    int (*seek_ge)(void *ctx, enum cache_db db, struct slice key, struct slice *ret_key, struct slice *ret_value);
+    int (*seek_ge)(void *ctx, enum cache_db db, struct slice key, struct slice *ret_key,
+                   struct slice *ret_value);
 };
 
 /* One change to the cache: a core's action, queued for the one writer. Bytes belong to the arena of whoever

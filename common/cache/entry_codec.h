@@ -1,0 +1,61 @@
+#pragma once
+/* Inside of the cache values: the header they share, and how fields, RRsets and lists of them are laid out.
+ *
+ *   0  checksum, 8   XXH3-64 of what follows, seeded with that of the key
+ *   8  version, 1    CACHE_FORMAT_VERSION
+ *   9  kind, 1       enum entry_kind
+ *  10  zero, 2
+ *  12  expires, 8    the latest expiry of what is inside: all the sweep needs to know
+ *  20  the body
+ *
+ * Little-endian. Both directions fail sticky. Private to common/cache. */
+
+#include "common/cache/entry.h"
+
+#define ENTRY_HEADER 20u
+#define ENTRY_LIST_MAX                                                                                       \
+    64u /* RRsets in a proof or glue list: 20 NS with A and AAAA are 40, a proof has 7 at most */
+#define ENTRY_SIGS_MAX 32u /* RRSIGs kept of an RRset: BUDGET_SIGNATURES, more are never looked at */
+/* A time outside is damage: keeps differences of two times far from overflow. 2^40 s is the year 36812. */
+#define ENTRY_TIME_MAX (INT64_C(1) << 40)
+
+enum entry_kind { ENTRY_RR = 1, ENTRY_NEG = 2, ENTRY_ZONE = 3, ENTRY_NTA = 4, ENTRY_BLOB = 5 };
+
+struct entry_out {
+    size_t size;
+    bool failed;
+    uint8_t bytes[CACHE_ENTRY_MAX];
+};
+
+void entry_begin(struct entry_out *out, enum entry_kind kind, wall_s expires);
+void entry_put(struct entry_out *out, const void *bytes, size_t size);
+void entry_put_uint(struct entry_out *out, uint64_t number, unsigned octets);
+void entry_put_time(struct entry_out *out, wall_s time);
+/* Without its owner: that is the key's. */
+void entry_put_rrset(struct entry_out *out, const struct rrset *rrset);
+/* With owners. */
+void entry_put_owned_rrset(struct entry_out *out, const struct rrset *rrset);
+void entry_put_list(struct entry_out *out, const struct rrset_list *list);
+/* Checksum, and a copy in the arena. 0; 1: it did not fit, or cannot be encoded; -ENOMEM. */
+int entry_seal(struct entry_out *out, struct arena *arena, struct slice key, struct slice *ret_value);
+
+struct entry_in {
+    struct arena *arena;
+    const uint8_t *at, *end;
+    bool failed;  /* damaged */
+    bool starved; /* the arena is full */
+};
+
+/* 0, or CACHE_MISS: not a whole value of this kind under this key. */
+int entry_open(struct arena *arena, struct slice key, struct slice value, enum entry_kind kind,
+               struct entry_in *ret_in);
+const uint8_t *entry_get(struct entry_in *in, size_t size);
+uint64_t entry_get_uint(struct entry_in *in, unsigned octets);
+wall_s entry_get_time(struct entry_in *in);
+void entry_get_rrset(struct entry_in *in, const uint8_t *owner, struct rrset *ret_rrset);
+void entry_get_owned_rrset(struct entry_in *in, struct rrset *ret_rrset);
+void entry_get_list(struct entry_in *in, struct rrset_list *ret_list);
+/* Everything was read, nothing is left. 0, CACHE_MISS or -ENOMEM. */
+int entry_end(struct entry_in *in);
+
+uint64_t entry_checksum(struct slice key, struct slice body);

@@ -1,0 +1,41 @@
+#include "common/cache/entry_codec.h"
+
+#define RR_AUTHENTIC 0x01u
+
+int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr *rr, struct slice *ret_value)
+{
+    struct entry_out out;
+    entry_begin(&out, ENTRY_RR, rr->expires);
+    entry_put_time(&out, rr->stored);
+    entry_put_time(&out, rr->expires);
+    entry_put_time(&out, rr->signature_expires);
+    entry_put_uint(&out, rr->original_ttl, 4);
+    entry_put_uint(&out, rr->authentic ? RR_AUTHENTIC : 0, 1);
+    entry_put_rrset(&out, &rr->rrset);
+    entry_put_list(&out, &rr->proof);
+    return entry_seal(&out, arena, key, ret_value);
+}
+
+int cache_rr_decode(struct arena *arena, struct slice key, struct slice value, const uint8_t *owner,
+                    uint16_t type, struct cache_rr *ret_rr)
+{
+    struct entry_in in;
+    struct cache_rr rr = {0};
+    if (entry_open(arena, key, value, ENTRY_RR, &in))
+        return CACHE_MISS;
+    rr.stored = entry_get_time(&in);
+    rr.expires = entry_get_time(&in);
+    rr.signature_expires = entry_get_time(&in);
+    rr.original_ttl = (uint32_t)entry_get_uint(&in, 4);
+    unsigned flags = (unsigned)entry_get_uint(&in, 1);
+    rr.authentic = flags & RR_AUTHENTIC;
+    entry_get_rrset(&in, owner, &rr.rrset);
+    entry_get_list(&in, &rr.proof);
+    int r = entry_end(&in);
+    if (r)
+        return r;
+    if (rr.rrset.type != type || (flags & ~RR_AUTHENTIC))
+        return CACHE_MISS;
+    *ret_rr = rr;
+    return 0;
+}
