@@ -22,10 +22,10 @@ static void add_angle(struct text *text, uint32_t value, char positive, char neg
 }
 
 /* Centimetres as metres, the fraction only where there is one. */
-static void add_metres(struct text *text, uint64_t centimetres, bool fraction)
+static void add_metres(struct text *text, uint64_t centimetres)
 {
     text_add_uint(text, centimetres / 100);
-    if (fraction || centimetres % 100) {
+    if (centimetres % 100) {
         text_add_char(text, '.');
         rdata_text_add_padded(text, (uint32_t)(centimetres % 100), 2);
     }
@@ -38,7 +38,7 @@ static void add_precision(struct text *text, uint8_t precision)
     for (unsigned power = precision & 15; power; power--)
         centimetres *= 10;
     text_add_char(text, ' ');
-    add_metres(text, centimetres, false);
+    add_metres(text, centimetres);
 }
 
 static void add_loc(struct text *text, struct reader r)
@@ -53,7 +53,7 @@ static void add_loc(struct text *text, struct reader r)
     int64_t altitude = (int64_t)reader_u32(&r) - base_cm;
     if (altitude < 0)
         text_add_char(text, '-');
-    add_metres(text, (uint64_t)(altitude < 0 ? -altitude : altitude), true);
+    add_metres(text, (uint64_t)(altitude < 0 ? -altitude : altitude));
     add_precision(text, size);
     add_precision(text, horizontal);
     add_precision(text, vertical);
