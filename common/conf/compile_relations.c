@@ -5,7 +5,7 @@
 #include "common/conf/compile_internal.h"
 
 /* A daemon takes at most this many passed sockets (DAEMON_MAX_FDS), two of which are its edge and control. */
-#define MAX_NETD_SOCKETS 62u
+#define MAX_NETD_SOCKETS 1022u
 
 static unsigned either_line(const struct conf *conf, const char *a, const char *b)
 {

@@ -251,7 +251,6 @@ static void each_mistake_says_what_would_be_right(void **state)
     assert_mistake("server:\n  allow: [ \"10.0.0.0/33\" ]", "test.yaml:2: ", "write /0 to /32");
     assert_mistake("server:\n  workers: two\n", "test.yaml:2: ", "a number from 1 to 64");
     assert_mistake("server:\n  workers: 65\n", "test.yaml:2: ", "out of range");
-    assert_mistake("server:\n  workers: 64\n", "test.yaml:2: ", "sockets");
     assert_mistake("server:\n  workers:\n", "test.yaml:2: ", "has no value");
     assert_mistake("server:\n  workers: 2\n  workers: 2\n", "test.yaml:3: ", "set in line 2");
     assert_mistake("server: 5\n", "test.yaml:1: ", "is a section");
@@ -288,6 +287,16 @@ static void each_mistake_says_what_would_be_right(void **state)
     assert_mistake("dnssec: { clock_override: 2021-02-30T00:00:00Z }", "test.yaml:1: ", "no UTC time");
     assert_mistake("log: { level: loud }", "test.yaml:1: ", "no level");
     assert_mistake("log: { level: [ info ] }", "test.yaml:1: ", "takes one value");
+}
+
+static void more_sockets_than_netd_can_be_passed_are_refused(void **state)
+{
+    char text[1024] = "server: { workers: 64, listen: [";
+    for (unsigned i = 1; i <= 16; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\"udp://192.0.2.%u\"", i > 1 ? "," : "",
+                 i);
+    strcat(text, "] }");
+    assert_mistake(text, "test.yaml:1: 64 workers", "at most 1022 sockets");
 }
 
 static char *temporary_file(const char *text)
@@ -449,6 +458,7 @@ int main(void)
         cmocka_unit_test(every_key_is_taken_over),
         cmocka_unit_test(ten_mistakes_are_ten_messages_with_line_and_cure),
         cmocka_unit_test(each_mistake_says_what_would_be_right),
+        cmocka_unit_test(more_sockets_than_netd_can_be_passed_are_refused),
         cmocka_unit_test(hints_and_anchors_come_from_zone_files),
         cmocka_unit_test(mistakes_in_zone_files_name_their_own_line),
         cmocka_unit_test(what_is_shown_compiles_to_the_same),
