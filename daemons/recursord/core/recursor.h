@@ -1,10 +1,12 @@
 #pragma once
-/* recursord's core: one fetch is the way from the closest zone cut down to the servers that answer one question.
+/* recursord's core: one fetch is the way from the closest zone cut down to the servers that answer one
+ * question.
  *
- * Pure: events in (fetch, reply, failure, tick), actions out (send, evidence, done), one deadline. It chases no
- * CNAME out of the zone that said it, judges no signature and writes no cache: everything it learns is handed on
- * as evidence, and validatord believes none of it without proof. NS addresses without glue are sub-fetches of its
- * own on the same budget. RFC 1034 5.3.3, 9156, 9609, 9520; limits from THREATS beside their constants.
+ * Pure: events in (fetch, reply, failure, tick), actions out (send, evidence, done), one deadline. It chases
+ * no CNAME out of the zone that said it, judges no signature and writes no cache: everything it learns is
+ * handed on as evidence, and validatord believes none of it without proof. NS addresses without glue are
+ * sub-fetches of its own on the same budget. RFC 1034 5.3.3, 9156, 9609, 9520; limits from THREATS beside
+ * their constants.
  *
  * Call order: rec_core_new, then any events; after each event drain rec_core_next_action until false, then
  * arm a timer for rec_core_deadline and call rec_core_tick when it is reached. */
@@ -25,8 +27,8 @@ struct rec_zone_servers {
     uint8_t zone[NAME_MAX];
     struct address *to; /* borrowed from the config's owner */
     size_t count;
-    bool forward;       /* RD=1, CD=1; else a stub: authoritative servers, RD=0 */
-    bool first;         /* forward: fall back to iteration on transport failure only */
+    bool forward; /* RD=1, CD=1; else a stub: authoritative servers, RD=0 */
+    bool first;   /* forward: fall back to iteration on transport failure only */
 };
 
 struct rec_hint {
@@ -73,15 +75,15 @@ enum rec_outcome {
     REC_DONE_SERVFAIL = 2,    /* servers answered, but none usably (SERVFAIL, REFUSED, lame): EDE 22 or 23 */
     REC_DONE_BUDGET = 3,      /* a limit of THREATS was reached */
     REC_DONE_CANCELLED = 4,
-    REC_DONE_LOOP = 5,        /* NS names that need themselves */
+    REC_DONE_LOOP = 5, /* NS names that need themselves */
 };
 
 enum rec_action_kind {
-    REC_ACTION_SEND,     /* wire to server over transport; replies come back with the exchange id */
-    REC_ACTION_CANCEL,   /* the exchange is over: close its socket, drop its queue entry */
+    REC_ACTION_SEND,   /* wire to server over transport; replies come back with the exchange id */
+    REC_ACTION_CANCEL, /* the exchange is over: close its socket, drop its queue entry */
     REC_ACTION_EVIDENCE,
     REC_ACTION_DONE,
-    REC_ACTION_PRIMED,   /* the root's NS set with addresses, for validatord to vet and keep */
+    REC_ACTION_PRIMED, /* the root's NS set with addresses, for validatord to vet and keep */
 };
 
 struct rec_action {
@@ -113,9 +115,9 @@ int rec_core_configure(struct rec_core *core, const struct rec_config *config);
 /* All events: 0 or -errno (our own failure; the fetch concerned ends as REC_DONE_BUDGET). */
 int rec_core_fetch(struct rec_core *core, const struct env *env, const struct rec_fetch *fetch);
 void rec_core_cancel(struct rec_core *core, const struct env *env, uint64_t fetch_id);
-/* A datagram or TCP message on the exchange's own socket, from its server's address and port. Its id, question
- * and 0x20 case are checked here; what does not match keeps the exchange waiting (THREATS: TuDoor), a wrong id
- * moves the question to TCP (THREATS: SAD DNS, near-miss). */
+/* A datagram or TCP message on the exchange's own socket, from its server's address and port. Its id,
+ * question and 0x20 case are checked here; what does not match keeps the exchange waiting (THREATS: TuDoor),
+ * a wrong id moves the question to TCP (THREATS: SAD DNS, near-miss). */
 int rec_core_reply(struct rec_core *core, const struct env *env, uint64_t exchange, struct slice wire);
 enum rec_failure { REC_FAIL_REFUSED = 1, REC_FAIL_UNREACHABLE = 2, REC_FAIL_CLOSED = 3, REC_FAIL_LOCAL = 4 };
 int rec_core_failed(struct rec_core *core, const struct env *env, uint64_t exchange, enum rec_failure why);

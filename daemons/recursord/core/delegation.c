@@ -1,0 +1,84 @@
+/* What a reply means: an answer, a referral further down, or nothing of use. RFC 1034 5.3.3, RFC 2308 2.
+ *
+ * Only a referral that leads down towards the question counts; NS records beside an answer are never read
+ * (THREATS: promiscuous NS). Whether an answer is true is validatord's to judge. */
+
+#include "daemons/recursord/core/internal.h"
+
+/* Does the answer section say something about the question? */
+static bool answers(const struct message *message, const uint8_t *question, uint16_t qtype)
+{
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
+        const struct rr *rr = &message->rr[SECTION_ANSWER][i];
+        if (rr->class != CLASS_IN)
+            continue;
+        if (name_equal(rr->owner, question) &&
+            (rr->type == qtype || rr->type == TYPE_CNAME || qtype == TYPE_ANY))
+            return true;
+        if (rr->type == TYPE_DNAME && name_is_below(question, rr->owner))
+            return true;
+    }
+    return false;
+}
+
+/* The owner in AUTHORITY of the first record of that type that is at or above the question; NULL: none. */
+static const uint8_t *authority_owner(const struct message *message, uint16_t type, const uint8_t *question)
+{
+    for (unsigned i = 0; i < message->count[SECTION_AUTHORITY]; i++) {
+        const struct rr *rr = &message->rr[SECTION_AUTHORITY][i];
+        if (rr->type == type && rr->class == CLASS_IN && name_is_under(question, rr->owner))
+            return rr->owner;
+    }
+    return NULL;
+}
+
+static enum reading read_forwarded(const struct message *message)
+{
+    if (message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
+        message->rcode == RCODE_YXDOMAIN)
+        return READ_ANSWER;
+    return READ_FAILURE;
+}
+
+/* NOERROR without an answer: NODATA with its SOA (RFC 2308 2.2), a referral, or neither. */
+static enum reading read_negative(struct task *task, const struct message *message, const uint8_t **ret_child)
+{
+    const uint8_t *question = task_question(task), *zone = task->cut->zone;
+    bool authoritative = message->flags & FLAG_AA;
+    const uint8_t *soa = authority_owner(message, TYPE_SOA, question);
+    if (soa) {
+        if (!name_is_under(soa, zone))
+            return READ_LAME; /* it serves only a zone above */
+        /* the child's apex answering for its own DS: the wrong side of the cut */
+        if (task->qtype == TYPE_DS && !task->minimised && name_equal(soa, question) && !name_is_root(soa))
+            return READ_LAME;
+        return READ_ANSWER;
+    }
+    const uint8_t *child = authority_owner(message, TYPE_NS, question);
+    if (child && name_is_below(child, zone)) {
+        /* a parent that knows no DS records refers to the child instead */
+        if (task->qtype == TYPE_DS && !task->minimised && name_equal(child, question))
+            return READ_ANSWER;
+        *ret_child = child;
+        return READ_REFERRAL;
+    }
+    return authoritative && !child ? READ_ANSWER : READ_LAME;
+}
+
+enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child)
+{
+    if (task->cut->forward)
+        return read_forwarded(message);
+    /* recursion available and not authoritative: a resolver's cache, not the zone */
+    bool cached = (message->flags & FLAG_RA) && !(message->flags & FLAG_AA);
+    if (message->rcode == RCODE_NXDOMAIN || message->rcode == RCODE_YXDOMAIN)
+        return cached ? READ_LAME : READ_ANSWER;
+    if (message->rcode != RCODE_NOERROR)
+        return READ_FAILURE;
+    if (answers(message, task_question(task), task->minimised ? TYPE_A : task->qtype))
+        return cached ? READ_LAME : READ_ANSWER;
+    if (message->count[SECTION_ANSWER])
+        return READ_LAME; /* about something else */
+    enum reading reading = read_negative(task, message, ret_child);
+    return cached && reading == READ_ANSWER ? READ_LAME : reading;
+}

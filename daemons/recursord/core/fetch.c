@@ -1,0 +1,324 @@
+/* The walk of one task: ask at a cut, follow the referral, until an answer. */
+
+#include <string.h>
+
+#include "daemons/recursord/core/internal.h"
+
+#define HEDGE_MS    600u    /* a look-up this slow gets company */
+#define LAME_MS     300000u /* a server that does not serve a zone seldom learns it within minutes */
+#define SERVFAIL_MS 10000u  /* may be about one name only */
+
+/* The payer's budget is spent: its fetch ends, and with it this task unless another fetch waits for it. */
+static void spent(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct task *payer = task_payer(task);
+    if (payer != task)
+        core_ready(core, task);
+    task_finish(core, env, payer, REC_DONE_BUDGET);
+}
+
+static void ask(struct rec_core *core, const struct env *env, struct task *task, unsigned index,
+                enum rec_transport transport)
+{
+    if (task->queries >= BUDGET_QUERIES_PER_NAME) {
+        task_finish(core, env, task, REC_DONE_BUDGET);
+        return;
+    }
+    if (!budget_take(&task_payer(task)->budget.upstream_queries, 1)) {
+        spent(core, env, task);
+        return;
+    }
+    task->queries++;
+    if (exchange_send(core, env, task, index, transport))
+        task_finish(core, env, task, REC_DONE_BUDGET);
+}
+
+static void enter(struct task *task, struct cut *cut)
+{
+    task->cut = cut;
+    task->retry = -1;
+    minimise_enter(task);
+}
+
+static enum rec_outcome failure(const struct task *task)
+{
+    if (task->saw_bad)
+        return REC_DONE_SERVFAIL;
+    if (task->saw_loop && !task->saw_silence && !task->saw_unreachable)
+        return REC_DONE_LOOP;
+    return REC_DONE_UNREACHABLE;
+}
+
+/* No server of the cut is left: another way, or the end. */
+static void exhausted(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct cut *cut = task->cut;
+    if (cut->forward && cut->first && !task->saw_bad && !task->forward_failed) {
+        task->forward_failed = true;
+    } else if (cut->given && !task->restarted) {
+        task->restarted = true; /* the delegation may be old: from the top once more */
+    } else {
+        task_finish(core, env, task, failure(task));
+        return;
+    }
+    task->cut = NULL;
+    core_ready(core, task);
+}
+
+void fetch_step(struct rec_core *core, const struct env *env, struct task *task)
+{
+    if (task_orphaned(task)) {
+        task_drop(core, task);
+        return;
+    }
+    if (task->exchange)
+        return;
+    if (!task->cut) {
+        struct cut *cut = start_cut(core, env, task);
+        if (!cut) {
+            task_finish(core, env, task, failure(task));
+            return;
+        }
+        enter(task, cut);
+    }
+    if (task->retry >= 0) {
+        unsigned index = (unsigned)task->retry;
+        task->retry = -1;
+        if (task->cut->servers[index].tries[task->retry_transport] < REC_MAX_TRIES) {
+            ask(core, env, task, index, task->retry_transport);
+            return;
+        }
+        task->cut->servers[index].bad = true;
+    }
+    unsigned index = 0, fewest = 0;
+    bool found = task->cut->unanswered < REC_MAX_CUT_TRIES &&
+                 select_server(core, env, task, &index, &fewest) == SELECT_FOUND;
+    bool idle = list_empty(&task->waits);
+    if (idle || task->hedge_due) {
+        task->hedge_due = false;
+        if ((!found || fewest > 0) && lookup_start(core, env, task, !found))
+            (void)timer_arm(&core->timers, &task->hedge, mono_add_ms(env->mono, HEDGE_MS));
+    }
+    if (found)
+        ask(core, env, task, index, REC_UDP);
+    else if (list_empty(&task->waits))
+        exhausted(core, env, task);
+}
+
+static bool evidence(struct rec_core *core, struct task *task, enum rec_evidence_kind kind, struct slice wire,
+                     const struct exchange *x, const struct env *env)
+{
+    if (task->kind != TASK_FETCH)
+        return true;
+    struct rec_action *action = core_action(core, REC_ACTION_EVIDENCE);
+    void *bytes = action ? arena_copy(core->action_arena, wire.data, wire.size) : NULL;
+    if (!bytes) {
+        if (action)
+            action->kind = REC_ACTION_CANCEL;
+        return false;
+    }
+    action->fetch = task->fetch_id;
+    action->evidence = kind;
+    action->wire = slice_make(bytes, wire.size);
+    name_copy(task->cut->zone, action->cut);
+    action->server = x->server;
+    action->transport = x->transport;
+    action->rtt_us = (uint32_t)MIN((env->mono.ns - x->sent_at.ns) / 1000, (uint64_t)UINT32_MAX);
+    action->forwarded = task->cut->forward;
+    return true;
+}
+
+static void answered(struct rec_core *core, const struct env *env, struct task *task,
+                     const struct message *message, struct slice wire, const struct exchange *x)
+{
+    if (task->kind == TASK_ADDRESS)
+        lookup_answer(core, env, task, message);
+    else if (task->kind == TASK_PRIMING)
+        priming_answer(core, env, task, message);
+    bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, x, env);
+    task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
+}
+
+/* The answer to a minimised question: the name goes on below, RFC 9156 2.3 and 3. */
+static void descend(struct rec_core *core, const struct env *env, struct task *task,
+                    const struct message *message, struct slice wire, const struct exchange *x)
+{
+    if (message->rcode != RCODE_NOERROR && task->config->c.minimisation == REC_MINIMISE_STRICT) {
+        answered(core, env, task, message, wire, x); /* nothing is below it: RFC 8020 */
+        return;
+    }
+    bool alias = false;
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
+        uint16_t type = message->rr[SECTION_ANSWER][i].type;
+        alias = alias || type == TYPE_CNAME || type == TYPE_DNAME;
+    }
+    if (message->rcode != RCODE_NOERROR || alias)
+        minimise_stop(task);
+    else
+        minimise_advance(task);
+    cut_reset_tries(task->cut);
+    core_ready(core, task);
+}
+
+static void refer(struct rec_core *core, const struct env *env, struct task *task,
+                  const struct message *message, const uint8_t *child, struct slice wire,
+                  const struct exchange *x)
+{
+    core->stats.referrals++;
+    struct cut *cut = delegation_cut(core, env, task, message, child);
+    if (!cut || !evidence(core, task, REC_EVIDENCE_REFERRAL, wire, x, env)) {
+        task_finish(core, env, task, REC_DONE_BUDGET);
+        return;
+    }
+    enter(task, cut);
+    core_ready(core, task);
+}
+
+/* This server cannot answer: the whole name may fare better (relaxed), else the next server. */
+static void unusable(struct rec_core *core, const struct env *env, struct task *task, unsigned index,
+                     uint16_t rcode, bool lame)
+{
+    struct cut_server *s = &task->cut->servers[index];
+    if (task->minimised && task->config->c.minimisation == REC_MINIMISE_RELAXED) {
+        minimise_stop(task);
+        cut_reset_tries(task->cut);
+        task->retry = (int)index;
+        task->retry_transport = REC_UDP;
+        core_ready(core, task);
+        return;
+    }
+    s->bad = true;
+    task->saw_bad = true;
+    task->last_rcode = rcode;
+    task->last_server = s->address;
+    task->cut->unanswered++;
+    core->stats.lame += lame;
+    struct server *known = servers_find(core, &s->address);
+    if (known && !task->cut->forward)
+        server_set_lame(core, known, task->cut->zone,
+                        mono_add_ms(env->mono, lame || rcode == RCODE_REFUSED ? LAME_MS : SERVFAIL_MS));
+    core_ready(core, task);
+}
+
+static void retry(struct rec_core *core, struct task *task, unsigned index, enum rec_transport transport)
+{
+    task->retry = (int)index;
+    task->retry_transport = transport;
+    core_ready(core, task);
+}
+
+static void handle(struct rec_core *core, const struct env *env, const struct exchange *x,
+                   const struct message *message, struct slice wire)
+{
+    struct task *task = x->task;
+    if (!budget_take(&task_payer(task)->budget.bytes, (uint32_t)wire.size)) {
+        spent(core, env, task);
+        return;
+    }
+    const uint8_t *child = NULL;
+    enum reading reading = delegation_read(task, message, &child);
+    switch (reading) {
+    case READ_ANSWER:
+        if (task->minimised)
+            descend(core, env, task, message, wire, x);
+        else
+            answered(core, env, task, message, wire, x);
+        break;
+    case READ_REFERRAL:
+        refer(core, env, task, message, child, wire, x);
+        break;
+    case READ_LAME:
+    case READ_FAILURE:
+        unusable(core, env, task, x->server_index, message->rcode, reading == READ_LAME);
+        break;
+    }
+}
+
+void fetch_reply(struct rec_core *core, const struct env *env, struct exchange *exchange, struct slice wire)
+{
+    struct task *task = exchange->task;
+    if (task_orphaned(task)) {
+        task_drop(core, task);
+        return;
+    }
+    struct message message;
+    enum match match = exchange_match(core, env, exchange, wire, &message);
+    if (match == MATCH_WAIT)
+        return;
+    struct exchange x = *exchange; /* its facts outlive it */
+    exchange_end(core, exchange);
+    switch (match) {
+    case MATCH_WAIT:
+        break;
+    case MATCH_TCP:
+        retry(core, task, x.server_index, REC_TCP);
+        break;
+    case MATCH_AGAIN:
+        retry(core, task, x.server_index, x.transport);
+        break;
+    case MATCH_FAILED:
+        task->cut->servers[x.server_index].bad = true;
+        task->cut->unanswered++;
+        task->saw_bad = true;
+        task->last_rcode = RCODE_NOERROR;
+        task->last_server = x.server;
+        core_ready(core, task);
+        break;
+    case MATCH_REPLY:
+        handle(core, env, &x, &message, wire);
+        break;
+    }
+}
+
+/* One try is lost; the next step chooses another server or this one again. */
+static void lost(struct rec_core *core, struct exchange *x)
+{
+    struct task *task = x->task;
+    task->last_server = x->server;
+    task->cut->unanswered++;
+    exchange_end(core, x);
+    core_ready(core, task);
+}
+
+void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange *x)
+{
+    struct server *known = servers_find(core, &x->server);
+    core->stats.timeouts++;
+    if (known)
+        server_silent(core, known, env);
+    x->task->saw_silence = true;
+    lost(core, x);
+}
+
+void fetch_failed(struct rec_core *core, const struct env *env, struct exchange *x, enum rec_failure why)
+{
+    struct task *task = x->task;
+    struct cut_server *s = &task->cut->servers[x->server_index];
+    switch (why) {
+    case REC_FAIL_UNREACHABLE:
+    case REC_FAIL_LOCAL: /* nothing was sent: give the budget back */
+        if (why == REC_FAIL_UNREACHABLE)
+            servers_family_result(core, env, x->server.family, false);
+        if (!task_orphaned(task))
+            task_payer(task)->budget.upstream_queries++;
+        task->queries--;
+        task->cut->unanswered--;
+        s->bad = true;
+        task->saw_unreachable = true;
+        break;
+    case REC_FAIL_REFUSED: /* over UDP an ICMP error anybody may have sent: a try lost, no more */
+        task->saw_silence = true;
+        s->bad = x->transport == REC_TCP;
+        break;
+    case REC_FAIL_CLOSED:
+        task->saw_silence = true;
+        break;
+    }
+    lost(core, x);
+}
+
+void fetch_expired(struct rec_core *core, const struct env *env, struct task *task)
+{
+    bool silence = task->saw_silence || task->exchange || !list_empty(&task->waits);
+    task_finish(core, env, task, silence ? REC_DONE_UNREACHABLE : REC_DONE_BUDGET);
+}

@@ -1,0 +1,163 @@
+/* Bounded memory of recursord's own, used for nothing but finding servers: addresses of NS names, look-ups
+ * that failed (RFC 9520), and delegations passed on the way. Nothing of it is ever an answer. What a parent
+ * said lives at most as long as the parent's TTL, so a child cannot keep itself alive (THREATS: Ghost). */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/recursord/core/internal.h"
+
+#define ADDRESS_TTL_MIN_S 5u    /* TTL 0 is for this fetch; a few seconds spare its retries the look-up */
+#define ADDRESS_TTL_MAX_S 3600u /* an operator's flush does not reach this memory, so it is short */
+#define FAILURE_FIRST_MS  5000u /* RFC 9520 3.2: at least 1 s, backing off, at most 5 min */
+#define FAILURE_MAX_MS    300000u
+
+struct ns_name {
+    struct table_node node;
+    uint8_t name[NAME_MAX];
+    bool authoritative[2];
+    struct ns_addresses family[2];
+};
+
+struct known_cut {
+    struct table_node node;
+    mono_ns until;
+    struct cut cut;
+};
+
+static uint64_t hash_name(const struct rec_core *core, const uint8_t *name)
+{
+    return siphash24(&core->key, name, name_size(name));
+}
+
+static struct ns_name *find_name(struct rec_core *core, const uint8_t *name)
+{
+    uint64_t hash = hash_name(core, name);
+    struct list *bucket = table_bucket(&core->ns_names, hash);
+    LIST_FOREACH (pos, bucket) {
+        struct ns_name *entry = CONTAINER_OF(table_node_of(pos), struct ns_name, node);
+        if (entry->node.hash == hash && name_equal(entry->name, name))
+            return entry;
+    }
+    return NULL;
+}
+
+static struct ns_name *get_name(struct rec_core *core, const uint8_t *name)
+{
+    struct ns_name *entry = find_name(core, name);
+    if (entry) {
+        table_touch(&core->ns_names, &entry->node);
+        return entry;
+    }
+    if (table_full(&core->ns_names)) {
+        entry = CONTAINER_OF(table_oldest(&core->ns_names), struct ns_name, node);
+        table_remove(&core->ns_names, &entry->node);
+        free(entry);
+    }
+    entry = calloc(1, sizeof(*entry));
+    if (!entry)
+        return NULL;
+    name_copy(name, entry->name);
+    table_insert(&core->ns_names, &entry->node, hash_name(core, name));
+    return entry;
+}
+
+const struct ns_addresses *memory_addresses(struct rec_core *core, const uint8_t *name, unsigned family,
+                                            mono_ns now)
+{
+    struct ns_name *entry = find_name(core, name);
+    if (!entry || mono_reached(now, entry->family[family].until))
+        return NULL;
+    const struct ns_addresses *known = &entry->family[family];
+    return known->known || known->failed ? known : NULL;
+}
+
+void memory_put(struct rec_core *core, const uint8_t *name, unsigned family, const struct address *addresses,
+                size_t count, uint32_t ttl, mono_ns now, bool authoritative)
+{
+    struct ns_name *entry = get_name(core, name);
+    if (!entry)
+        return;
+    struct ns_addresses *known = &entry->family[family];
+    /* RFC 2181 5.4.1: glue does not replace what the zone itself said */
+    if (!authoritative && entry->authoritative[family] && known->count && !mono_reached(now, known->until))
+        return;
+    *known = (struct ns_addresses){.known = true, .count = (uint8_t)MIN(count, (size_t)REC_NS_ADDRESSES)};
+    if (known->count)
+        memcpy(known->addresses, addresses, known->count * sizeof(*addresses));
+    known->until = mono_add_ms(now, 1000ULL * MIN(MAX(ttl, ADDRESS_TTL_MIN_S), ADDRESS_TTL_MAX_S));
+    entry->authoritative[family] = authoritative;
+}
+
+void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now)
+{
+    struct ns_name *entry = get_name(core, name);
+    if (!entry)
+        return;
+    struct ns_addresses *known = &entry->family[family];
+    if (known->count && !mono_reached(now, known->until))
+        return;
+    uint8_t failures = known->failed ? known->failures : 0;
+    uint64_t pause = MIN((uint64_t)FAILURE_FIRST_MS << MIN(failures, 6), (uint64_t)FAILURE_MAX_MS);
+    *known = (struct ns_addresses){
+        .failed = true, .failures = (uint8_t)MIN(failures + 1, 100), .until = mono_add_ms(now, pause)};
+}
+
+static struct known_cut *find_cut(struct rec_core *core, const uint8_t *zone)
+{
+    uint64_t hash = hash_name(core, zone);
+    struct list *bucket = table_bucket(&core->cuts, hash);
+    LIST_FOREACH (pos, bucket) {
+        struct known_cut *entry = CONTAINER_OF(table_node_of(pos), struct known_cut, node);
+        if (entry->node.hash == hash && name_equal(entry->cut.zone, zone))
+            return entry;
+    }
+    return NULL;
+}
+
+void memory_put_cut(struct rec_core *core, const struct cut *cut, mono_ns now)
+{
+    struct known_cut *entry = find_cut(core, cut->zone);
+    if (entry) {
+        table_touch(&core->cuts, &entry->node);
+    } else {
+        if (table_full(&core->cuts)) {
+            entry = CONTAINER_OF(table_oldest(&core->cuts), struct known_cut, node);
+            table_remove(&core->cuts, &entry->node);
+            free(entry);
+        }
+        entry = calloc(1, sizeof(*entry));
+        if (!entry)
+            return;
+        table_insert(&core->cuts, &entry->node, hash_name(core, cut->zone));
+    }
+    entry->cut = *cut;
+    entry->cut.up = NULL;
+    entry->until = mono_add_ms(now, 1000ULL * MIN(cut->ttl, ADDRESS_TTL_MAX_S));
+}
+
+const struct cut *memory_cut(struct rec_core *core, const uint8_t *name, mono_ns now)
+{
+    for (;; name = name_parent(name)) {
+        struct known_cut *entry = find_cut(core, name);
+        if (entry && !mono_reached(now, entry->until)) {
+            table_touch(&core->cuts, &entry->node);
+            return &entry->cut;
+        }
+        if (name_is_root(name))
+            return NULL;
+    }
+}
+
+void memory_free(struct rec_core *core)
+{
+    struct table_node *node;
+    while ((node = table_oldest(&core->ns_names))) {
+        table_remove(&core->ns_names, node);
+        free(CONTAINER_OF(node, struct ns_name, node));
+    }
+    while ((node = table_oldest(&core->cuts))) {
+        table_remove(&core->cuts, node);
+        free(CONTAINER_OF(node, struct known_cut, node));
+    }
+}

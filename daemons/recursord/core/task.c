@@ -1,0 +1,223 @@
+/* Tasks, who waits for whom, and who pays. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemons/recursord/core/internal.h"
+
+struct task *task_new(struct rec_core *core, enum task_kind kind, const uint8_t *qname, uint16_t qtype)
+{
+    if (core->tasks >= REC_MAX_TASKS)
+        return NULL;
+    struct arena *arena = arena_new(REC_TASK_ARENA);
+    struct task *task = arena ? ARENA_NEW(arena, struct task) : NULL;
+    if (!task) {
+        arena_free(arena);
+        return NULL;
+    }
+    task->core = core;
+    task->arena = arena;
+    task->kind = kind;
+    task->config = config_ref(core->config);
+    name_copy(qname, task->qname);
+    task->qtype = qtype;
+    task->labels = name_labels(task->qname);
+    task->retry = -1;
+    task->deadline.kind = TIMER_TASK;
+    task->hedge.kind = TIMER_HEDGE;
+    list_init(&task->ready);
+    list_init(&task->waiters);
+    list_init(&task->waits);
+    core->tasks++;
+    return task;
+}
+
+struct task *task_payer(struct task *task)
+{
+    while (task->kind == TASK_ADDRESS) {
+        assert(!list_empty(&task->waiters));
+        task = CONTAINER_OF(task->waiters.next, struct wait, of_sub)->waiter;
+    }
+    return task;
+}
+
+static void wait_remove(struct wait *wait)
+{
+    list_remove(&wait->of_sub);
+    list_remove(&wait->of_waiter);
+}
+
+void task_drop(struct rec_core *core, struct task *task)
+{
+    if (task->exchange)
+        exchange_end(core, task->exchange);
+    timer_stop(&core->timers, &task->deadline);
+    timer_stop(&core->timers, &task->hedge);
+    if (list_linked(&task->ready))
+        list_remove(&task->ready);
+    if (task->kind == TASK_FETCH)
+        table_remove(&core->fetches, &task->node);
+    else if (task->kind == TASK_ADDRESS)
+        table_remove(&core->address_tasks, &task->node);
+    else
+        core->priming_task = NULL;
+    while (!list_empty(&task->waits)) {
+        struct wait *wait = CONTAINER_OF(task->waits.next, struct wait, of_waiter);
+        struct task *sub = wait->sub;
+        wait_remove(wait);
+        if (list_empty(&sub->waiters))
+            core_ready(core, sub); /* nobody wants it: its next step drops it */
+    }
+    while (!list_empty(&task->waiters))
+        wait_remove(CONTAINER_OF(task->waiters.next, struct wait, of_sub));
+    config_unref(task->config);
+    core->tasks--;
+    arena_free(task->arena);
+}
+
+/* The result of an address look-up to one that waits for it. */
+static void tell_waiter(struct rec_core *core, const struct env *env, struct wait *wait,
+                        enum rec_outcome outcome)
+{
+    struct task *waiter = wait->waiter;
+    struct cut *cut = wait->cut;
+    struct cut_ns *ns = &cut->ns[wait->ns];
+    const struct ns_addresses *known = memory_addresses(core, ns->name, wait->family, env->mono);
+    if (ns->state[wait->family] == NS_PENDING)
+        ns->state[wait->family] = outcome == REC_DONE_LOOP ? NS_LOOP : NS_FAILED;
+    for (unsigned i = 0; known && i < known->count; i++)
+        cut_add_address(waiter, cut, wait->ns, &known->addresses[i]);
+    /* a name that does not exist has no address of the other family either */
+    unsigned other = !wait->family;
+    known = memory_addresses(core, ns->name, other, env->mono);
+    if (known && !known->count && ns->state[other] == NS_UNKNOWN)
+        ns->state[other] = NS_FAILED;
+    if (outcome == REC_DONE_LOOP)
+        waiter->saw_loop = true;
+    core_ready(core, waiter);
+}
+
+void task_finish(struct rec_core *core, const struct env *env, struct task *task, enum rec_outcome outcome)
+{
+    switch (task->kind) {
+    case TASK_FETCH:
+        report_done(core, env, task, outcome);
+        break;
+    case TASK_PRIMING:
+        if (outcome != REC_DONE_ANSWERED)
+            priming_failed(core, env);
+        break;
+    case TASK_ADDRESS:
+        if (outcome != REC_DONE_ANSWERED && outcome != REC_DONE_BUDGET)
+            memory_put_failure(core, task->qname, task->qtype == TYPE_AAAA, env->mono);
+        LIST_FOREACH (pos, &task->waiters)
+            tell_waiter(core, env, CONTAINER_OF(pos, struct wait, of_sub), outcome);
+        break;
+    }
+    task_drop(core, task);
+}
+
+static bool has_task(struct task *const *list, unsigned count, const struct task *task)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (list[i] == task)
+            return true;
+    return false;
+}
+
+bool task_needed_by(const struct task *wanted, struct task *task)
+{
+    /* Up from the task to the look-ups that wait for it, breadth first in a bounded list. What does not fit
+     * counts as a loop: nothing honest is that entangled. */
+    struct task *open[64] = {task};
+    unsigned count = 1;
+    for (unsigned at = 0; at < count; at++) {
+        if (open[at] == wanted)
+            return true;
+        LIST_FOREACH (pos, &open[at]->waiters) {
+            struct task *waiter = CONTAINER_OF(pos, struct wait, of_sub)->waiter;
+            if (waiter->kind != TASK_ADDRESS || has_task(open, count, waiter))
+                continue;
+            if (count == ARRAY_SIZE(open))
+                return true;
+            open[count++] = waiter;
+        }
+    }
+    return false;
+}
+
+static uint64_t address_hash(const struct rec_core *core, const uint8_t *name, unsigned family)
+{
+    return siphash24(&core->key, name, name_size(name)) ^ family;
+}
+
+static struct task *find_address_task(struct rec_core *core, const uint8_t *name, uint16_t qtype)
+{
+    uint64_t hash = address_hash(core, name, qtype == TYPE_AAAA);
+    struct list *bucket = table_bucket(&core->address_tasks, hash);
+    LIST_FOREACH (pos, bucket) {
+        struct task *task = CONTAINER_OF(table_node_of(pos), struct task, node);
+        if (task->node.hash == hash && task->qtype == qtype && name_equal(task->qname, name))
+            return task;
+    }
+    return NULL;
+}
+
+static int task_wait(struct task *task, struct task *sub, unsigned ns, unsigned family)
+{
+    struct wait *wait = ARENA_NEW(task->arena, struct wait);
+    if (!wait)
+        return -ENOMEM;
+    *wait = (struct wait){
+        .sub = sub, .waiter = task, .cut = task->cut, .ns = (uint8_t)ns, .family = (uint8_t)family};
+    list_append(&sub->waiters, &wait->of_sub);
+    list_append(&task->waits, &wait->of_waiter);
+    task->cut->ns[ns].state[family] = NS_PENDING;
+    task->cut->lookups++;
+    return 0;
+}
+
+int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns, unsigned family)
+{
+    struct cut_ns *entry = &task->cut->ns[ns];
+    uint16_t qtype = family ? TYPE_AAAA : TYPE_A;
+    struct task *payer = task_payer(task);
+    entry->state[family] = NS_FAILED;
+    struct task *sub = find_address_task(core, entry->name, qtype);
+    if (sub && task_needed_by(sub, task)) {
+        entry->state[family] = NS_LOOP;
+        task->saw_loop = true;
+        return 1;
+    }
+    if (sub) {
+        sub->depth = MAX(sub->depth, task->depth + 1);
+        return task_wait(task, sub, ns, family) ? -ENOMEM : 0;
+    }
+    if (task->depth >= REC_MAX_DEPTH || payer->subtasks >= REC_MAX_SUBTASKS)
+        return 1;
+    sub = task_new(core, TASK_ADDRESS, entry->name, qtype);
+    if (!sub)
+        return -ENOMEM;
+    sub->depth = task->depth + 1;
+    table_insert(&core->address_tasks, &sub->node, address_hash(core, entry->name, family));
+    if (task_wait(task, sub, ns, family)) {
+        task_drop(core, sub);
+        return -ENOMEM;
+    }
+    payer->subtasks++;
+    core->stats.sub_fetches++;
+    core_ready(core, sub);
+    return 0;
+}
+
+struct task *task_find_fetch(struct rec_core *core, uint64_t fetch_id)
+{
+    uint64_t hash = siphash24(&core->key, &fetch_id, sizeof(fetch_id));
+    struct list *bucket = table_bucket(&core->fetches, hash);
+    LIST_FOREACH (pos, bucket) {
+        struct task *task = CONTAINER_OF(table_node_of(pos), struct task, node);
+        if (task->fetch_id == fetch_id)
+            return task;
+    }
+    return NULL;
+}
