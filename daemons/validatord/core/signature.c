@@ -169,7 +169,7 @@ int signature_try_next(struct signature_try *t, struct arena *arena, const struc
     unsigned sigs = MIN(t->rrset->sig_count, SIGNATURE_MAX_SIGS);
     unsigned keys = MIN(t->dnskey->count, SIGNATURE_MAX_KEYS);
 
-    for (; t->sig_index < sigs; t->sig_index++, t->key_index = 0) {
+    for (; t->sig_index < sigs; t->sig_index++, t->key_index = 0, t->key_found = false) {
         if (!sig_worth_trying(t))
             continue;
         while (t->key_index < keys) {
@@ -185,6 +185,7 @@ int signature_try_next(struct signature_try *t, struct arena *arena, const struc
             /* A pair counts from here on, whatever its key turns out to be worth (THREATS: KeyTrap). */
             t->tried++;
             t->key_index++;
+            t->key_found = true;
             r = signature_data(arena, t->rrset, &t->sig, &t->rrset->sig[t->sig_index], &data);
             if (r < 0)
                 return r;
@@ -195,7 +196,8 @@ int signature_try_next(struct signature_try *t, struct arena *arena, const struc
                                         .signature = slice_make(t->sig.signature, t->sig.signature_size)};
             return 0;
         }
-        note_reason(t, EDE_DNSKEY_MISSING, t->sig.key_tag);
+        if (!t->key_found)
+            note_reason(t, EDE_DNSKEY_MISSING, t->sig.key_tag);
     }
     return 1;
 }

@@ -26,6 +26,7 @@ struct signature_try {
     const struct algorithm_policy *policy;
     wall_s now;
     unsigned sig_index, key_index;
+    bool key_found; /* a key for this RRSIG was handed out */
     unsigned tried; /* pairs handed out, <= BUDGET_SIGNATURES_STEP */
     struct signature_reason reason;
     uint16_t tags[SIGNATURE_MAX_KEYS];
