@@ -9,7 +9,7 @@
 
 #include "common/wire/rdata.h"
 
-bool denial_has(const struct denial_record *record, uint16_t type)
+bool denial_record_has(const struct denial_record *record, uint16_t type)
 {
     return type_bitmap_has(record->bitmap, record->bitmap_size, type);
 }
@@ -19,10 +19,10 @@ bool denial_matches_nodata(const struct denial_record *record, uint16_t qtype)
     /* These two are there wherever an NSEC is, whatever the map says; ANY is no type. */
     if (qtype == TYPE_ANY || qtype == TYPE_NSEC || qtype == TYPE_RRSIG)
         return false;
-    if (denial_has(record, qtype) || denial_has(record, TYPE_CNAME))
+    if (denial_record_has(record, qtype) || denial_record_has(record, TYPE_CNAME))
         return false;
     /* The DS is the parent's: the child's apex knows nothing of it, and the parent of nothing else. */
-    return qtype == TYPE_DS ? !denial_has(record, TYPE_SOA) : !denial_is_parent_side(record);
+    return qtype == TYPE_DS ? !denial_record_has(record, TYPE_SOA) : !denial_is_parent_side(record);
 }
 
 struct soa {

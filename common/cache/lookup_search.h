@@ -69,17 +69,17 @@ struct denial_record {
     uint8_t next_hash[20];
 };
 
-bool denial_has(const struct denial_record *record, uint16_t type);
+bool denial_record_has(const struct denial_record *record, uint16_t type);
 /* The parent's side of a zone cut: it knows nothing but the DS (RFC 6840 4.1). */
 static inline bool denial_is_parent_side(const struct denial_record *record)
 {
-    return denial_has(record, TYPE_NS) && !denial_has(record, TYPE_SOA);
+    return denial_record_has(record, TYPE_NS) && !denial_record_has(record, TYPE_SOA);
 }
 /* May a record that is an ancestor's of a name speak about the name? Not across a cut or a DNAME (RFC
  * 6840 4.1, 5155 8.3). */
 static inline bool denial_speaks_below(const struct denial_record *record)
 {
-    return !denial_is_parent_side(record) && !denial_has(record, TYPE_DNAME);
+    return !denial_is_parent_side(record) && !denial_record_has(record, TYPE_DNAME);
 }
 /* The record matches the name: does it prove the type absent there? */
 bool denial_matches_nodata(const struct denial_record *record, uint16_t qtype);
