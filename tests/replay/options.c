@@ -1,0 +1,341 @@
+#include "tests/replay/options.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_ITEMS 64u
+
+struct mapping {
+    struct world_config *config;
+    struct rec_hint hints[MAX_ITEMS];
+    struct rec_zone_servers zones[MAX_ITEMS];
+    struct val_anchor anchors[MAX_ITEMS];
+    struct prefix snoop[MAX_ITEMS], allow[2];
+    const uint8_t *insecure[MAX_ITEMS], *forwards[MAX_ITEMS];
+    struct prefix never[2];
+    /* the zone clause being read */
+    const char *clause;
+    unsigned clause_index;
+    uint8_t clause_zone[NAME_MAX];
+    bool clause_named, clause_first;
+    struct address clause_to[32];
+    size_t clause_count;
+    char *why;
+    size_t why_room;
+};
+
+static bool yes(const char *value)
+{
+    return strcasecmp(value, "yes") == 0 || strcasecmp(value, "on") == 0 || strcasecmp(value, "true") == 0;
+}
+
+static int refuse(struct mapping *m, const struct rpl_option *option)
+{
+    snprintf(m->why, m->why_room, "%s: %s has no counterpart", option->key, option->value);
+    return 1;
+}
+
+static void *keep(const void *data, size_t size)
+{
+    void *copy = malloc(size ? size : 1);
+    if (!copy)
+        abort();
+    memcpy(copy, data, size);
+    return copy;
+}
+
+/* YYYYMMDDHHMMSS, or seconds since 1970. */
+static int64_t to_time(const char *text)
+{
+    struct tm tm = {0};
+    if (strlen(text) == 14 && strptime(text, "%Y%m%d%H%M%S", &tm))
+        return timegm(&tm);
+    return atoll(text);
+}
+
+static int add_anchor(struct mapping *m, const struct rpl_option *option)
+{
+    ldns_rr *rr = NULL;
+    struct val_config *val = &m->config->val;
+    char line[4096];
+    snprintf(line, sizeof(line), "%s", option->value);
+    if (val->anchor_count == MAX_ITEMS || ldns_rr_new_frm_str(&rr, line, 3600, NULL, NULL) != LDNS_STATUS_OK)
+        return refuse(m, option);
+    uint8_t *wire = NULL;
+    size_t size = 0;
+    if (ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &size) != LDNS_STATUS_OK)
+        return refuse(m, option);
+    struct val_anchor *anchor = &m->anchors[val->anchor_count];
+    size_t name = ldns_rdf_size(ldns_rr_owner(rr));
+    if (name_from_bytes(wire, name, anchor->zone) != 0)
+        return refuse(m, option);
+    anchor->type = (uint16_t)ldns_rr_get_type(rr);
+    anchor->rdata.size = (uint16_t)(size - name - 10);
+    anchor->rdata.data = keep(wire + name + 10, anchor->rdata.size);
+    val->anchor_count++;
+    return 0;
+}
+
+static int add_snoop(struct mapping *m, const struct rpl_option *option)
+{
+    char prefix[128] = "", what[64] = "";
+    struct address address;
+    if (sscanf(option->value, "%127s %63s", prefix, what) != 2)
+        return refuse(m, option);
+    if (strcmp(what, "allow_snoop") != 0)
+        return 0;
+    char *slash = strchr(prefix, '/');
+    if (slash)
+        *slash++ = '\0';
+    if (scenario_address(prefix, &address) || m->config->netd.allow_snoop_count == MAX_ITEMS)
+        return refuse(m, option);
+    struct prefix *p = &m->snoop[m->config->netd.allow_snoop_count++];
+    *p = (struct prefix){.family = address.family,
+                         .length = slash                 ? (uint8_t)atoi(slash)
+                                   : address.family == 4 ? 32
+                                                         : 128};
+    memcpy(p->bytes, address.bytes, sizeof(p->bytes));
+    return 0;
+}
+
+static int add_name(size_t *count, const uint8_t **items, const char *text)
+{
+    uint8_t name[NAME_MAX];
+    if (*count == MAX_ITEMS || name_from_text(text, name) != 0)
+        return 1;
+    items[(*count)++] = keep(name, name_size(name));
+    return 0;
+}
+
+/* The highest of the iteration counts of `val-nsec3-keysize-iterations: "1024 150 2048 500 …"`. */
+static uint16_t highest_iterations(const char *value)
+{
+    unsigned highest = 0, size, count;
+    int used;
+    for (const char *p = value; sscanf(p, "%u %u%n", &size, &count, &used) == 2; p += used)
+        highest = MAX(highest, count);
+    return (uint16_t)highest;
+}
+
+static const struct {
+    const char *key;
+} ignored[] = {
+    /* no bearing on what is compared, or always so in holdfast */
+    {"target-fetch-policy"},
+    {"trust-anchor-signaling"},
+    {"iter-scrub-promiscuous"},
+    {"rrset-roundrobin"},
+    {"ede"},
+    {"ede-serve-expired"},
+    {"verbosity"},
+    {"log-servfail"},
+    {"val-log-level"},
+    {"harden-glue"},
+    {"harden-referral-path"},
+    {"harden-unknown-additional"},
+    {"harden-unverified-glue"},
+    {"harden-algo-downgrade"},
+    {"harden-dnssec-stripped"},
+    {"harden-below-nxdomain"},
+    {"prefetch-key"},
+    {"rrset-cache-size"},
+    {"msg-cache-size"},
+    {"num-queries-per-thread"},
+    {"discard-timeout"},
+    {"outbound-msg-retry"},
+    {"features"},
+    {"stub-prime"},
+    {"do-not-query-localhost"},
+    {"max-global-quota"},
+    {"max-query-restarts"},
+    {"val-max-restart"},
+    {"iter-scrub-ns"},
+    {"serve-expired-ttl-reset"},
+};
+
+static int map_server(struct mapping *m, const struct rpl_option *o)
+{
+    struct world_config *c = m->config;
+    const char *k = o->key, *v = o->value;
+    if (strcmp(k, "qname-minimisation") == 0 || strcmp(k, "query-minimization") == 0)
+        c->rec.minimisation = yes(v) ? REC_MINIMISE_RELAXED : REC_MINIMISE_OFF;
+    else if (strcmp(k, "qname-minimisation-strict") == 0)
+        c->rec.minimisation = yes(v) ? REC_MINIMISE_STRICT : c->rec.minimisation;
+    else if (strcmp(k, "val-override-date") == 0 || strcmp(k, "val-override-timestamp") == 0)
+        c->start.s = to_time(v) > 0 ? to_time(v) : c->start.s;
+    else if (strcmp(k, "trust-anchor") == 0)
+        return add_anchor(m, o);
+    else if (strcmp(k, "do-ip6") == 0)
+        c->rec.ipv6 = yes(v);
+    else if (strcmp(k, "do-ip4") == 0)
+        c->rec.ipv4 = yes(v);
+    else if (strcmp(k, "fake-sha1") == 0)
+        c->val.algorithms.allow_sha1 = yes(v);
+    else if (strcmp(k, "serve-expired") == 0)
+        c->netd.stale_enabled = yes(v);
+    else if (strcmp(k, "serve-expired-client-timeout") == 0)
+        c->netd.stale_client_timeout_ms = (uint32_t)atoi(v);
+    else if (strcmp(k, "serve-expired-reply-ttl") == 0)
+        c->netd.stale_answer_ttl_s = c->val.stale_answer_ttl_s = (uint32_t)atoi(v);
+    else if (strcmp(k, "serve-expired-ttl") == 0)
+        c->netd.stale_max_age_s = c->val.stale_max_age_s = atoi(v) ? atoi(v) : INT32_MAX;
+    else if (strcmp(k, "prefetch") == 0)
+        c->netd.prefetch = yes(v);
+    else if (strcmp(k, "aggressive-nsec") == 0)
+        c->netd.aggressive_denial = c->val.aggressive_denial = yes(v);
+    else if (strcmp(k, "minimal-responses") == 0)
+        c->netd.minimal_responses = yes(v);
+    else if (strcmp(k, "module-config") == 0)
+        c->val.validate = strstr(v, "validator") != NULL;
+    else if (strcmp(k, "access-control") == 0)
+        return add_snoop(m, o);
+    else if (strcmp(k, "local-zone") == 0 && strstr(v, "nodefault"))
+        c->netd.special_use_names = false;
+    else if (strcmp(k, "domain-insecure") == 0)
+        return add_name(&c->val.insecure_zone_count, m->insecure, v) ? refuse(m, o) : 0;
+    else if (strcmp(k, "val-nsec3-keysize-iterations") == 0)
+        c->val.nsec3_iterations = c->netd.nsec3_iterations = highest_iterations(v);
+    else if (strcmp(k, "cache-max-ttl") == 0)
+        c->val.max_ttl_s = c->netd.max_ttl_s = (uint32_t)atoi(v);
+    else if (strcmp(k, "cache-min-ttl") == 0)
+        c->val.min_ttl_s = (uint32_t)atoi(v);
+    else {
+        for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+            if (strcmp(ignored[i].key, k) == 0)
+                return 0;
+        return refuse(m, o);
+    }
+    return 0;
+}
+
+/* A finished stub-zone or forward-zone clause. stub-zone "." is the root hint. */
+static int finish_clause(struct mapping *m)
+{
+    struct rec_config *rec = &m->config->rec;
+    if (!m->clause || !m->clause_named)
+        return 0;
+    struct address *to = keep(m->clause_to, m->clause_count * sizeof(*to));
+    bool forward = strcmp(m->clause, "forward-zone") == 0;
+    if (!forward && name_is_root(m->clause_zone)) {
+        if (rec->hint_count == MAX_ITEMS)
+            return 1;
+        struct rec_hint *hint = &m->hints[rec->hint_count++];
+        name_from_text("k.root-servers.net.", hint->name);
+        hint->addresses = to;
+        hint->count = m->clause_count;
+    } else if (m->clause_count) {
+        if (rec->zone_count == MAX_ITEMS)
+            return 1;
+        struct rec_zone_servers *zone = &m->zones[rec->zone_count++];
+        name_copy(m->clause_zone, zone->zone);
+        zone->to = to;
+        zone->count = m->clause_count;
+        zone->forward = forward;
+        zone->first = m->clause_first;
+        if (forward)
+            m->forwards[m->config->val.forward_zone_count++] = zone->zone;
+    }
+    m->clause_named = m->clause_first = false;
+    m->clause_count = 0;
+    return 0;
+}
+
+static int map_clause(struct mapping *m, const struct rpl_option *o)
+{
+    const char *k = o->key;
+    if (strcmp(k, "name") == 0) {
+        if (m->clause_named && finish_clause(m))
+            return refuse(m, o);
+        m->clause_named = true;
+        return name_from_text(o->value, m->clause_zone) ? refuse(m, o) : 0;
+    }
+    if (strcmp(k, "stub-addr") == 0 || strcmp(k, "forward-addr") == 0) {
+        char word[128] = "";
+        if (m->clause_count == ARRAY_SIZE(m->clause_to) || sscanf(o->value, "%127s", word) != 1 ||
+            scenario_address(word, &m->clause_to[m->clause_count]))
+            return refuse(m, o);
+        m->clause_count++;
+        return 0;
+    }
+    if (strcmp(k, "stub-first") == 0 || strcmp(k, "forward-first") == 0) {
+        m->clause_first = yes(o->value);
+        return 0;
+    }
+    if (strcmp(k, "forward-host") == 0 || strcmp(k, "forward-no-cache") == 0 || strcmp(k, "root-hints") == 0)
+        return refuse(m, o);
+    /* an option of the server behind a clause, as some files have it */
+    return map_server(m, o);
+}
+
+static void set_defaults(struct mapping *m, struct world_config *c)
+{
+    memset(c, 0, sizeof(*c));
+    m->allow[0] = (struct prefix){.family = 4};
+    m->allow[1] = (struct prefix){.family = 6};
+    c->seed = 20260505;
+    c->start.s = 1577836800; /* 2020-01-01, where a scenario gives no date */
+    c->rec = (struct rec_config){.generation = 1,
+                                 .hints = m->hints,
+                                 .zones = m->zones,
+                                 .ipv4 = true,
+                                 .ipv6 = true,
+                                 .edns_size = 1232,
+                                 .server_timeout_ms = 400};
+    c->val = (struct val_config){.generation = 1,
+                                 .validate = true,
+                                 .anchors = m->anchors,
+                                 .insecure_zones = m->insecure,
+                                 .forward_zones = m->forwards,
+                                 .aggressive_denial = true,
+                                 .nsec3_iterations = 150,
+                                 .max_ttl_s = 86400,
+                                 .stale_max_age_s = -1,
+                                 .stale_answer_ttl_s = 30,
+                                 .delegation_max_age_s = 7 * 86400,
+                                 .nta_lifetime_s = 3600,
+                                 .nta_max_lifetime_s = 7 * 86400};
+    c->netd = (struct netd_config){.generation = 1,
+                                   .allow = m->allow,
+                                   .allow_count = 2,
+                                   .allow_snoop = m->snoop,
+                                   .minimal_responses = true,
+                                   .special_use_names = true,
+                                   .aggressive_denial = true,
+                                   .nsec3_iterations = 150,
+                                   .edns_size = 1232,
+                                   .stale_client_timeout_ms = 1800,
+                                   .stale_answer_ttl_s = 30,
+                                   .stale_max_age_s = 3 * 86400,
+                                   .max_ttl_s = 86400};
+}
+
+int options_map(const struct scenario *scenario, struct world_config *ret_config, char *ret_why, size_t room)
+{
+    struct mapping *m = calloc(1, sizeof(*m));
+    if (!m)
+        abort();
+    m->config = ret_config;
+    m->why = ret_why;
+    m->why_room = room;
+    set_defaults(m, ret_config);
+    for (const struct rpl_option *o = scenario->options; o; o = o->next) {
+        bool clause = strcmp(o->section, "server") != 0;
+        if (clause && o->section_index != m->clause_index) {
+            if (finish_clause(m))
+                return refuse(m, o);
+            m->clause = o->section;
+            m->clause_index = o->section_index;
+        }
+        if (clause ? map_clause(m, o) : map_server(m, o))
+            return 1;
+    }
+    if (finish_clause(m)) {
+        snprintf(ret_why, room, "more zones than the player holds");
+        return 1;
+    }
+    if (ret_config->netd.stale_enabled && ret_config->val.stale_max_age_s < 0)
+        ret_config->val.stale_max_age_s = ret_config->netd.stale_max_age_s;
+    return 0;
+}

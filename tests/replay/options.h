@@ -1,0 +1,9 @@
+#pragma once
+/* A scenario's options as holdfast's configuration; the table of what maps to what is in README.md. */
+
+#include "tests/replay/scenario.h"
+#include "tests/replay/world.h"
+
+/* 0; 1: an option that changes the outcome cannot be mapped, named in ret_why. Everything lives as long as
+ * the process. */
+int options_map(const struct scenario *scenario, struct world_config *ret_config, char *ret_why, size_t room);

@@ -1,0 +1,322 @@
+#include "tests/replay/player.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/list.h"
+#include "tests/replay/entry.h"
+#include "tests/replay/options.h"
+#include "tests/replay/world.h"
+
+#define NETWORK_DELAY_NS 20000u /* of a reply: so little that a scenario's seconds stay its own */
+#define PATIENCE_S       40u    /* virtual seconds that an answer may take */
+#define MAX_OUT          2000u
+#define SETTLE_MAX       20000u
+
+struct player {
+    const struct scenario *scenario;
+    struct world *world;
+    const struct rpl_step *step;
+    bool trace, scripted_pending; /* later steps want to answer what is pending themselves */
+    unsigned checked;             /* answers looked at so far, in order of asking */
+    char *out[MAX_OUT];           /* what was asked upstream, for the report */
+    unsigned out_count;
+};
+
+static void address_text(const struct address *a, char text[64])
+{
+    inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, text, 48);
+}
+
+static void note_out(struct player *p, const struct exchange *exchange, const char *fate)
+{
+    char server[64], line[1400], name[NAME_TEXT_MAX] = "?", type[16] = "?";
+    _cleanup_(arena_freep) struct arena *arena = arena_new(1 << 20);
+    struct message message;
+    address_text(&exchange->server, server);
+    if (message_parse(arena, exchange->wire, exchange->size, &message) == MESSAGE_OK && message.qname) {
+        name_to_text(message.qname_raw, name);
+        ldns_rr_type t = (ldns_rr_type)message.qtype;
+        char *text = ldns_rr_type2str(t);
+        snprintf(type, sizeof(type), "%s", text);
+        free(text);
+    }
+    snprintf(line, sizeof(line), "step %u: %s %s to %s%s: %s", p->step ? p->step->number : 0, name, type,
+             server, exchange->tcp ? " (tcp)" : "", fate);
+    if (p->out_count < MAX_OUT)
+        p->out[p->out_count++] = strdup(line);
+    if (p->trace)
+        printf("%s\n", line);
+}
+
+static bool later_steps_answer(const struct rpl_step *step)
+{
+    for (; step; step = step->next)
+        if (step->kind == RPL_STEP_REPLY || step->kind == RPL_STEP_TIMEOUT ||
+            step->kind == RPL_STEP_CHECK_OUT_QUERY)
+            return true;
+    return false;
+}
+
+static const struct rpl_entry *range_entry(const struct player *p, const struct exchange *exchange)
+{
+    for (const struct rpl_range *range = p->scenario->ranges; range; range = range->next) {
+        bool here = range->address_count == 0;
+        for (unsigned i = 0; !here && i < range->address_count; i++)
+            here = memcmp(range->address[i].bytes, exchange->server.bytes, 16) == 0 &&
+                   range->address[i].family == exchange->server.family;
+        if (!here || p->step->number < range->from || p->step->number > range->to)
+            continue;
+        for (const struct rpl_entry *entry = range->entries; entry; entry = entry->next)
+            if (entry_matches(entry, slice_make(exchange->wire, exchange->size), exchange->tcp))
+                return entry;
+    }
+    return NULL;
+}
+
+static void answer_exchange(struct player *p, struct exchange *exchange, const struct rpl_entry *entry)
+{
+    static uint8_t reply[65536], question[65536];
+    size_t size;
+    memcpy(question, exchange->wire, exchange->size);
+    if (entry) {
+        size = entry_reply(entry, slice_make(question, exchange->size), reply);
+    } else {
+        size = exchange->size; /* nobody there: SERVFAIL, with the question copied */
+        memcpy(reply, question, size);
+        reply[2] |= 0x80;
+        reply[3] = (uint8_t)((reply[3] & 0xf0) | RCODE_SERVFAIL);
+    }
+    if (p->trace && size) {
+        char *text = message_show(slice_make(reply, size));
+        printf("%s\n", text);
+        free(text);
+    }
+    world_advance_to(p->world, (mono_ns){.ns = world_now(p->world).ns + NETWORK_DELAY_NS});
+    /* The clock moved: a timer may have ended the exchange. */
+    LIST_FOREACH (pos, world_exchanges(p->world)) {
+        if (CONTAINER_OF(pos, struct exchange, link) == exchange) {
+            world_reply(p->world, exchange, slice_make(reply, size));
+            return;
+        }
+    }
+}
+
+/* Lets the network answer whatever the ranges of this step answer. */
+static void settle(struct player *p)
+{
+    struct exchange *exchange;
+    unsigned count = 0;
+    while ((exchange = world_next_exchange(p->world)) && count++ < SETTLE_MAX) {
+        const struct rpl_entry *entry = range_entry(p, exchange);
+        if (!entry && p->scripted_pending) {
+            note_out(p, exchange, "pending");
+            continue;
+        }
+        note_out(p, exchange, entry ? "answered" : "no entry, SERVFAIL");
+        answer_exchange(p, exchange, entry);
+    }
+}
+
+static void pass_time(struct player *p, mono_ns until)
+{
+    for (mono_ns next = world_deadline(p->world); next.ns <= until.ns; next = world_deadline(p->world)) {
+        world_advance_to(p->world, next);
+        settle(p);
+    }
+    if (until.ns > world_now(p->world).ns)
+        world_advance_to(p->world, until);
+    settle(p);
+}
+
+static struct world_client *client_number(struct player *p, unsigned number)
+{
+    unsigned at = 0;
+    LIST_FOREACH (pos, world_clients(p->world))
+        if (at++ == number)
+            return CONTAINER_OF(pos, struct world_client, link);
+    return NULL;
+}
+
+static int report(struct player *p, const char *why, const struct rpl_entry *wanted, struct slice given)
+{
+    printf("%s step %u: %s\n", p->scenario->path, p->step->number, why);
+    if (wanted) {
+        char *text = entry_show(wanted);
+        printf("--- wanted\n%s", text);
+        free(text);
+    }
+    if (given.size) {
+        char *text = message_show(given);
+        printf("--- given\n%s", text);
+        free(text);
+    }
+    printf("--- asked upstream\n");
+    for (unsigned i = 0; i < p->out_count; i++)
+        printf("%s\n", p->out[i]);
+    return 1;
+}
+
+static int step_query(struct player *p)
+{
+    static uint8_t packet[65536];
+    struct address from = p->step->address;
+    size_t size = entry_reply(p->step->entry, (struct slice){0}, packet);
+    if (from.family == 0)
+        scenario_address("127.0.0.1", &from);
+    enum netd_transport transport = p->step->entry->has_raw ? NETD_UDP : NETD_TCP;
+    world_ask(p->world, slice_make(packet, size), &from, transport);
+    settle(p);
+    return 0;
+}
+
+static int step_check_answer(struct player *p)
+{
+    mono_ns patience = mono_add_ms(world_now(p->world), PATIENCE_S * 1000u);
+    struct world_client *client = NULL;
+    char why[256];
+    for (;;) {
+        /* Answers are looked at in the order in which they were asked for; one that waits lets later ones
+         * pass. */
+        unsigned waiting = 0;
+        for (unsigned i = p->checked; (client = client_number(p, i)); i++, waiting++)
+            if (client->answered)
+                break;
+        if (client)
+            break;
+        mono_ns next = world_deadline(p->world);
+        if (next.ns > patience.ns)
+            break;
+        world_advance_to(p->world, next);
+        settle(p);
+    }
+    if (!client)
+        return report(p, "no answer came", p->step->entry, (struct slice){0});
+    p->checked++;
+    if (client->reply_size == 0)
+        return report(p, "the question was dropped", p->step->entry, (struct slice){0});
+    struct slice given = slice_make(client->reply, client->reply_size);
+    if (entry_check(p->step->entry, given, why, sizeof(why)))
+        return report(p, why, p->step->entry, given);
+    return 0;
+}
+
+static struct exchange *pending_match(struct player *p, const struct rpl_entry *entry)
+{
+    LIST_FOREACH (pos, world_exchanges(p->world)) {
+        struct exchange *exchange = CONTAINER_OF(pos, struct exchange, link);
+        if (!entry || entry_matches(entry, slice_make(exchange->wire, exchange->size), exchange->tcp))
+            return exchange;
+    }
+    return NULL;
+}
+
+static int step_reply(struct player *p)
+{
+    struct exchange *exchange = pending_match(p, p->step->entry);
+    if (!exchange)
+        exchange = pending_match(p, NULL);
+    if (!exchange)
+        return report(p, "no question waits for this reply", p->step->entry, (struct slice){0});
+    note_out(p, exchange, "answered by this step");
+    answer_exchange(p, exchange, p->step->entry);
+    settle(p);
+    return 0;
+}
+
+static int step_timeout(struct player *p)
+{
+    struct exchange *exchange = pending_match(p, NULL);
+    if (!exchange)
+        return 0;
+    uint64_t id = exchange->id;
+    note_out(p, exchange, "times out");
+    for (bool waits = true; waits;) {
+        mono_ns next = world_deadline(p->world);
+        if (next.ns == UINT64_MAX)
+            return report(p, "a question waits without a timer", NULL, (struct slice){0});
+        world_advance_to(p->world, next);
+        settle(p);
+        waits = false;
+        LIST_FOREACH (pos, world_exchanges(p->world))
+            waits |= CONTAINER_OF(pos, struct exchange, link)->id == id;
+    }
+    return 0;
+}
+
+static bool all_quiet(struct player *p)
+{
+    LIST_FOREACH (pos, world_clients(p->world))
+        if (!CONTAINER_OF(pos, struct world_client, link)->answered)
+            return false;
+    return list_empty(world_exchanges(p->world));
+}
+
+static int play_step(struct player *p)
+{
+    mono_ns now = world_now(p->world);
+    p->scripted_pending = later_steps_answer(p->step);
+    if (p->trace)
+        printf("step %u\n", p->step->number);
+    switch (p->step->kind) {
+    case RPL_STEP_QUERY:
+        return step_query(p);
+    case RPL_STEP_CHECK_ANSWER:
+        settle(p);
+        return step_check_answer(p);
+    case RPL_STEP_REPLY:
+        return step_reply(p);
+    case RPL_STEP_CHECK_OUT_QUERY:
+        settle(p);
+        return pending_match(p, p->step->entry)
+                   ? 0
+                   : report(p, "no question of this kind went out", p->step->entry, (struct slice){0});
+    case RPL_STEP_TIME_PASSES:
+        pass_time(p, (mono_ns){.ns = now.ns + (uint64_t)(p->step->elapse_s * (double)NS_PER_S)});
+        return 0;
+    case RPL_STEP_TIMEOUT:
+        return step_timeout(p);
+    case RPL_STEP_TRAFFIC:
+        settle(p);
+        for (mono_ns end = mono_add_ms(now, PATIENCE_S * 1000u), next; !all_quiet(p);) {
+            next = world_deadline(p->world);
+            if (next.ns > end.ns)
+                break;
+            world_advance_to(p->world, next);
+            settle(p);
+        }
+        return 0;
+    case RPL_STEP_NOTHING:
+        settle(p);
+        return 0;
+    }
+    return 1;
+}
+
+enum play_result play(const char *path, bool trace)
+{
+    static struct scenario scenario;
+    static struct world_config config;
+    struct player player = {.scenario = &scenario, .trace = trace};
+    char why[256];
+    if (scenario_read(path, &scenario)) {
+        printf("%s\n", scenario.error);
+        return PLAY_FAILED;
+    }
+    if (options_map(&scenario, &config, why, sizeof(why))) {
+        printf("%s\n", why);
+        return PLAY_SKIPPED;
+    }
+    config.start.s -= 1; /* the world's clock begins at one second */
+    player.world = world_new(&config);
+    enum play_result result = PLAY_PASSED;
+    for (player.step = scenario.steps; player.step && result == PLAY_PASSED; player.step = player.step->next)
+        if (play_step(&player))
+            result = PLAY_FAILED;
+    world_free(player.world);
+    for (unsigned i = 0; i < player.out_count; i++)
+        free(player.out[i]);
+    return result;
+}

@@ -1,0 +1,447 @@
+#include "tests/replay/scenario.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define DEFAULT_TTL 3600u /* of a record that gives none, as the other players have it */
+
+struct reader {
+    FILE *file;
+    struct scenario *scenario;
+    unsigned line_number;
+    char line[RPL_MAX_LINE];
+    struct rpl_option **option_tail;
+    struct rpl_range **range_tail;
+    struct rpl_step **step_tail;
+};
+
+static void *must_calloc(size_t size)
+{
+    void *p = calloc(1, size);
+    if (!p)
+        abort();
+    return p;
+}
+
+static int fail(struct reader *r, const char *what)
+{
+    if (!r->scenario->error[0])
+        snprintf(r->scenario->error, sizeof(r->scenario->error), "%.400s:%u: %s", r->scenario->path,
+                 r->line_number, what);
+    return 1;
+}
+
+int scenario_address(const char *text, struct address *ret_address)
+{
+    char copy[64];
+    struct address a = {.port = 53};
+    snprintf(copy, sizeof(copy), "%s", text);
+    char *at = strchr(copy, '@');
+    if (at) {
+        *at = '\0';
+        a.port = (uint16_t)atoi(at + 1);
+    }
+    if (inet_pton(AF_INET, copy, a.bytes) == 1)
+        a.family = 4;
+    else if (inet_pton(AF_INET6, copy, a.bytes) == 1)
+        a.family = 6;
+    else
+        return 1;
+    *ret_address = a;
+    return 0;
+}
+
+/* The next line with content, trimmed; false at the end of the file. Comments are kept out: a `;` outside
+ * quotes. */
+static bool next_line(struct reader *r)
+{
+    while (fgets(r->line, sizeof(r->line), r->file)) {
+        r->line_number++;
+        bool quoted = false;
+        char *p = r->line;
+        for (; *p; p++) {
+            if (*p == '\\' && p[1]) {
+                p++;
+                continue;
+            }
+            if (*p == '"')
+                quoted = !quoted;
+            if (!quoted && *p == ';')
+                break;
+        }
+        *p = '\0';
+        while (p > r->line && isspace((unsigned char)p[-1]))
+            *--p = '\0';
+        char *start = r->line;
+        while (isspace((unsigned char)*start))
+            start++;
+        memmove(r->line, start, strlen(start) + 1);
+        if (r->line[0])
+            return true;
+    }
+    return false;
+}
+
+static bool starts_with(const char *line, const char *word)
+{
+    size_t n = strlen(word);
+    return strncmp(line, word, n) == 0 && (line[n] == '\0' || isspace((unsigned char)line[n]));
+}
+
+static void add_option(struct reader *r, const char *section, unsigned index, const char *key,
+                       const char *value)
+{
+    struct rpl_option *option = must_calloc(sizeof(*option));
+    option->section = section;
+    option->section_index = index;
+    option->key = strdup(key);
+    option->value = strdup(value);
+    *r->option_tail = option;
+    r->option_tail = &option->next;
+}
+
+/* `key: value key: value`, values quoted or not; a key without value on its line opens a section. */
+static int read_options(struct reader *r)
+{
+    const char *section = "server";
+    unsigned index = 0;
+    while (next_line(r)) {
+        if (starts_with(r->line, "CONFIG_END"))
+            return 0;
+        char *hash = strchr(r->line, '#');
+        if (hash && (hash == r->line || isspace((unsigned char)hash[-1])))
+            *hash = '\0';
+        char *p = r->line;
+        while (*p) {
+            while (isspace((unsigned char)*p))
+                p++;
+            char *key = p;
+            while (*p && *p != ':' && !isspace((unsigned char)*p))
+                p++;
+            if (*p != ':')
+                break; /* a word that belongs to another player's own configuration */
+            *p++ = '\0';
+            while (isspace((unsigned char)*p))
+                p++;
+            if (!*p || strcmp(key, "forward-zone") == 0 || strcmp(key, "stub-zone") == 0 ||
+                strcmp(key, "server") == 0) {
+                section = strdup(key);
+                index++;
+                continue;
+            }
+            char *value = p;
+            if (*p == '"') {
+                value = ++p;
+                while (*p && *p != '"')
+                    p++;
+            } else {
+                /* up to the next `key:` on the line, or its end */
+                char *end = p + strlen(p);
+                for (char *q = p; *q; q++)
+                    if (isspace((unsigned char)*q)) {
+                        char *w = q;
+                        while (isspace((unsigned char)*w))
+                            w++;
+                        size_t n = strcspn(w, ": \t");
+                        if (n && w[n] == ':' && isspace((unsigned char)w[n + 1]) &&
+                            isalpha((unsigned char)*w)) {
+                            end = q;
+                            break;
+                        }
+                    }
+                p = end;
+            }
+            bool more = *p != '\0';
+            *p = '\0';
+            if (more)
+                p++;
+            add_option(r, section, index, key, value);
+        }
+    }
+    return fail(r, "no CONFIG_END");
+}
+
+static const struct {
+    const char *word;
+    unsigned bit;
+} match_words[] = {
+    {"opcode", RPL_OPCODE},
+    {"qtype", RPL_QTYPE},
+    {"qname", RPL_QNAME},
+    {"subdomain", RPL_SUBDOMAIN},
+    {"rcode", RPL_RCODE},
+    {"question", RPL_QUESTION},
+    {"answer", RPL_ANSWER},
+    {"authority", RPL_AUTHORITY},
+    {"additional", RPL_ADDITIONAL},
+    {"all", RPL_ALL},
+    {"ttl", RPL_TTL},
+    {"DO", RPL_DO},
+    {"noDO", RPL_NO_DO},
+    {"UDP", RPL_UDP},
+    {"TCP", RPL_TCP},
+    {"flags", RPL_FLAGS},
+    {"noedns", RPL_NO_EDNS},
+    {"none", 0},
+};
+
+static int read_match(struct reader *r, struct rpl_entry *entry, char *words)
+{
+    for (char *save, *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+        unsigned i = 0;
+        if (strncmp(w, "ede=", 4) == 0) {
+            entry->match |= RPL_EDE;
+            entry->ede = strcmp(w + 4, "any") == 0 ? -1 : atoi(w + 4);
+            continue;
+        }
+        while (i < ARRAY_SIZE(match_words) && strcasecmp(match_words[i].word, w) != 0)
+            i++;
+        if (i == ARRAY_SIZE(match_words))
+            return fail(r, "unknown word in MATCH");
+        entry->match |= match_words[i].bit;
+    }
+    return 0;
+}
+
+static const struct {
+    const char *word;
+    uint16_t flag;
+} reply_flags[] = {{"QR", 0x8000}, {"AA", 0x0400}, {"TC", 0x0200}, {"RD", 0x0100},
+                   {"RA", 0x0080}, {"AD", 0x0020}, {"CD", 0x0010}};
+
+static int read_reply(struct reader *r, struct rpl_entry *entry, char *words)
+{
+    for (char *save, *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+        unsigned i = 0;
+        while (i < ARRAY_SIZE(reply_flags) && strcasecmp(reply_flags[i].word, w) != 0)
+            i++;
+        const ldns_lookup_table *t;
+        if (i < ARRAY_SIZE(reply_flags))
+            entry->flags |= reply_flags[i].flag;
+        else if (strcasecmp(w, "DO") == 0)
+            entry->want_do = true;
+        else if ((t = ldns_lookup_by_name(ldns_rcodes, w)))
+            entry->rcode = (uint16_t)t->id;
+        else if ((t = ldns_lookup_by_name(ldns_opcodes, w)))
+            entry->opcode = (uint8_t)t->id;
+        else
+            return fail(r, "unknown word in REPLY");
+    }
+    return 0;
+}
+
+static int add_hex(struct rpl_entry *entry, const char *text)
+{
+    for (const char *p = text; *p; p++) {
+        unsigned value;
+        if (isspace((unsigned char)*p))
+            continue;
+        if (sscanf(p, "%2x", &value) != 1 || !isxdigit((unsigned char)p[1]) || entry->raw_size >= 65535)
+            return 1;
+        entry->raw[entry->raw_size++] = (uint8_t)value;
+        p++;
+    }
+    return 0;
+}
+
+static int read_hex(struct reader *r, struct rpl_entry *entry, bool until_end)
+{
+    entry->has_raw = true;
+    if (!entry->raw)
+        entry->raw = must_calloc(65536);
+    while (next_line(r)) {
+        if (until_end && starts_with(r->line, "HEX_ANSWER_END"))
+            return 0;
+        if (add_hex(entry, r->line))
+            return fail(r, "not hexadecimal");
+        if (!until_end)
+            return 0;
+    }
+    return fail(r, "file ends inside hexadecimal");
+}
+
+static int read_record(struct reader *r, struct rpl_entry *entry, int section, ldns_rdf **origin,
+                       ldns_rdf **previous)
+{
+    ldns_rr *rr = NULL;
+    /* A record may go on over lines inside parentheses. */
+    size_t size = strlen(r->line);
+    if (strchr(r->line, '(') && !strchr(r->line, ')')) {
+        char whole[RPL_MAX_LINE];
+        memcpy(whole, r->line, size + 1);
+        while (next_line(r) && size + strlen(r->line) + 2 < sizeof(whole)) {
+            size += (size_t)snprintf(whole + size, sizeof(whole) - size, " %s", r->line);
+            if (strchr(r->line, ')'))
+                break;
+        }
+        memcpy(r->line, whole, size + 1);
+        for (char *p = r->line; *p; p++)
+            if (*p == '(' || *p == ')')
+                *p = ' ';
+    }
+    ldns_status status = section < 0 ? ldns_rr_new_question_frm_str(&rr, r->line, *origin, previous)
+                                     : ldns_rr_new_frm_str(&rr, r->line, DEFAULT_TTL, *origin, previous);
+    if (status != LDNS_STATUS_OK)
+        return fail(r, ldns_get_errorstr_by_id(status));
+    ldns_rr_list_push_rr(section < 0 ? entry->question : entry->section[section], rr);
+    return 0;
+}
+
+static int read_entry(struct reader *r, struct rpl_entry **ret_entry)
+{
+    struct rpl_entry *entry = must_calloc(sizeof(*entry));
+    ldns_rdf *origin = ldns_dname_new_frm_str("."), *previous = NULL;
+    int section = -1, known = 0;
+    entry->question = ldns_rr_list_new();
+    for (int i = 0; i < 3; i++)
+        entry->section[i] = ldns_rr_list_new();
+    while (next_line(r)) {
+        int bad = 0;
+        if (starts_with(r->line, "ENTRY_END")) {
+            *ret_entry = entry;
+            return 0;
+        } else if (starts_with(r->line, "MATCH")) {
+            bad = read_match(r, entry, r->line + 5);
+        } else if (starts_with(r->line, "ADJUST")) {
+            entry->copy_id |= strstr(r->line, "copy_id") != NULL;
+            entry->copy_query |= strstr(r->line, "copy_query") != NULL;
+        } else if (starts_with(r->line, "REPLY")) {
+            bad = read_reply(r, entry, r->line + 5);
+        } else if (starts_with(r->line, "SECTION")) {
+            static const char *const names[] = {"QUESTION", "ANSWER", "AUTHORITY", "ADDITIONAL"};
+            for (known = 0; known < 4 && !strstr(r->line + 7, names[known]); known++)
+                ;
+            if (known == 4)
+                return fail(r, "unknown SECTION");
+            section = known - 1;
+        } else if (starts_with(r->line, "HEX_ANSWER_BEGIN")) {
+            bad = read_hex(r, entry, true);
+        } else if (starts_with(r->line, "RAW")) {
+            bad = read_hex(r, entry, false);
+        } else {
+            bad = read_record(r, entry, section, &origin, &previous);
+        }
+        if (bad)
+            return 1;
+    }
+    return fail(r, "file ends inside an entry");
+}
+
+static int read_range(struct reader *r)
+{
+    struct rpl_range *range = must_calloc(sizeof(*range));
+    struct rpl_entry **tail = &range->entries;
+    if (sscanf(r->line, "RANGE_BEGIN %u %u", &range->from, &range->to) != 2)
+        return fail(r, "RANGE_BEGIN wants two step numbers");
+    while (next_line(r)) {
+        if (starts_with(r->line, "RANGE_END")) {
+            *r->range_tail = range;
+            r->range_tail = &range->next;
+            return 0;
+        }
+        if (starts_with(r->line, "ADDRESS")) {
+            char word[64];
+            if (range->address_count == ARRAY_SIZE(range->address) ||
+                sscanf(r->line, "ADDRESS %63s", word) != 1 ||
+                scenario_address(word, &range->address[range->address_count++]))
+                return fail(r, "not an address");
+        } else if (starts_with(r->line, "ENTRY_BEGIN")) {
+            if (read_entry(r, tail))
+                return 1;
+            tail = &(*tail)->next;
+        } else {
+            return fail(r, "unknown word in a range");
+        }
+    }
+    return fail(r, "file ends inside a range");
+}
+
+static const struct {
+    const char *word;
+    enum rpl_step_kind kind;
+    bool entry;
+} step_words[] = {
+    {"QUERY", RPL_STEP_QUERY, true},
+    {"REPLY", RPL_STEP_REPLY, true},
+    {"CHECK_ANSWER", RPL_STEP_CHECK_ANSWER, true},
+    {"CHECK_OUT_QUERY", RPL_STEP_CHECK_OUT_QUERY, true},
+    {"TIME_PASSES", RPL_STEP_TIME_PASSES, false},
+    {"TIMEOUT", RPL_STEP_TIMEOUT, false},
+    {"TRAFFIC", RPL_STEP_TRAFFIC, false},
+    {"NOTHING", RPL_STEP_NOTHING, false},
+};
+
+static int read_step(struct reader *r)
+{
+    struct rpl_step *step = must_calloc(sizeof(*step));
+    char word[64] = "", rest[256] = "", address[64];
+    unsigned i = 0;
+    if (sscanf(r->line, "STEP %u %63s %255[^\n]", &step->number, word, rest) < 2)
+        return fail(r, "STEP wants a number and a kind");
+    while (i < ARRAY_SIZE(step_words) && strcmp(step_words[i].word, word) != 0)
+        i++;
+    if (i == ARRAY_SIZE(step_words))
+        return fail(r, "unknown kind of STEP");
+    step->kind = step_words[i].kind;
+    if (sscanf(rest, "ELAPSE %lf", &step->elapse_s) != 1 && step->kind == RPL_STEP_TIME_PASSES)
+        return fail(r, "TIME_PASSES wants ELAPSE and seconds");
+    if (sscanf(rest, "ADDRESS %63s", address) == 1 && scenario_address(address, &step->address))
+        return fail(r, "not an address");
+    *r->step_tail = step;
+    r->step_tail = &step->next;
+    if (!step_words[i].entry)
+        return 0;
+    if (!next_line(r))
+        return fail(r, "file ends after a STEP");
+    if (starts_with(r->line, "ADDRESS")) {
+        if (sscanf(r->line, "ADDRESS %63s", address) != 1 || scenario_address(address, &step->address))
+            return fail(r, "not an address");
+        if (!next_line(r))
+            return fail(r, "file ends after a STEP");
+    }
+    if (!starts_with(r->line, "ENTRY_BEGIN"))
+        return fail(r, "this STEP wants an entry");
+    return read_entry(r, &step->entry);
+}
+
+int scenario_read(const char *path, struct scenario *ret_scenario)
+{
+    struct reader *r = must_calloc(sizeof(*r));
+    int bad = 0;
+    memset(ret_scenario, 0, sizeof(*ret_scenario));
+    snprintf(ret_scenario->path, sizeof(ret_scenario->path), "%s", path);
+    r->scenario = ret_scenario;
+    r->option_tail = &ret_scenario->options;
+    r->range_tail = &ret_scenario->ranges;
+    r->step_tail = &ret_scenario->steps;
+    r->file = fopen(path, "r");
+    if (!r->file) {
+        fail(r, "cannot be opened");
+        free(r);
+        return 1;
+    }
+    bad = read_options(r);
+    bool ended = false;
+    while (!bad && !ended && next_line(r)) {
+        if (starts_with(r->line, "SCENARIO_BEGIN"))
+            snprintf(ret_scenario->title, sizeof(ret_scenario->title), "%.500s",
+                     r->line + strlen("SCENARIO_BEGIN"));
+        else if (starts_with(r->line, "RANGE_BEGIN"))
+            bad = read_range(r);
+        else if (starts_with(r->line, "STEP"))
+            bad = read_step(r);
+        else if (starts_with(r->line, "SCENARIO_END"))
+            ended = true;
+        else
+            bad = fail(r, "unknown statement");
+    }
+    if (!bad && !ended)
+        bad = fail(r, "no SCENARIO_END");
+    fclose(r->file);
+    free(r);
+    return bad;
+}
