@@ -1,0 +1,124 @@
+"""Runs the real holdfastd with its three daemons in the current network namespace and lets tests handle them."""
+
+import os
+import signal
+import subprocess
+import time
+
+import asker
+import world
+
+PROGRAMS = ("holdfastd", "holdfastctl", "holdfast-netd", "holdfast-validatord", "holdfast-recursord")
+DAEMONS = PROGRAMS[2:]
+
+
+def find_programs(build):
+    """Program name -> path in a build tree; only what is there."""
+    found = {}
+    for directory, subdirectories, files in os.walk(build):
+        subdirectories[:] = [d for d in subdirectories if not d.endswith(".p")]
+        for name in files:
+            path = os.path.join(directory, name)
+            if name in PROGRAMS and os.access(path, os.X_OK):
+                found[name] = path
+    return found
+
+
+class Resolver:
+    def __init__(self, programs, directory, write_config, port=53, env=None):
+        """write_config(path) writes the holdfast.yaml to use."""
+        self.programs, self.directory, self.port, self.env = programs, str(directory), port, env
+        os.makedirs(self.directory, exist_ok=True)
+        self.runtime = os.path.join(self.directory, "run")
+        self.state = os.path.join(self.directory, "state")
+        self.log_path = os.path.join(self.directory, "log")
+        self.config = write_config(os.path.join(self.directory, "holdfast.yaml"))
+        self.process = None
+        self.started = None
+
+    def start(self, wait=True, seconds=15):
+        self.started = time.monotonic()
+        log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [self.programs["holdfastd"], "--config", self.config, "--runtime-dir", self.runtime,
+             "--state-dir", self.state], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            preexec_fn=world.die_with_parent, env=dict(os.environ, **(self.env or {})))
+        log.close()
+        if wait:
+            deadline = time.monotonic() + seconds
+            while not asker.ask(".", "SOA", port=self.port, timeout=1, tries=1):
+                if self.process.poll() is not None:
+                    raise AssertionError("holdfastd ended with %d:\n%s" % (self.process.returncode, self.log_tail()))
+                if time.monotonic() > deadline:
+                    raise AssertionError("holdfastd does not answer:\n" + self.log_tail())
+                time.sleep(0.02)
+        return self
+
+    def log_text(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def log_tail(self, lines=40):
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def pids(self):
+        """Program name -> pid of the daemons that run now under our holdfastd."""
+        result = {}
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                with open("/proc/%s/stat" % entry) as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+                with open("/proc/%s/cmdline" % entry, "rb") as f:
+                    name = os.path.basename(f.read().split(b"\0")[0].decode())
+            except OSError:
+                continue
+            if int(fields[1]) == self.process.pid and name in DAEMONS and fields[0] != "Z":
+                result[name] = int(entry)
+        return result
+
+    def rss_kib(self):
+        result = {}
+        for name, pid in self.pids().items():
+            with open("/proc/%d/status" % pid) as f:
+                for line in f:
+                    if line.startswith("RssAnon:"):
+                        result[name] = int(line.split()[1])
+        return result
+
+    def stop(self, seconds=10):
+        if self.process is None:
+            return None
+        self.process.terminate()
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise AssertionError("holdfastd did not stop on SIGTERM:\n" + self.log_tail())
+        self.process = None
+        return code
+
+    def kill_all(self):
+        """kill -9 of all processes at once."""
+        if self.process is None:
+            return
+        victims = [self.process.pid] + list(self.pids().values())
+        for pid in victims:
+            os.kill(pid, signal.SIGSTOP)      # so that nobody sees another one die
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        for pid in victims[1:]:
+            for _ in range(200):
+                if not os.path.exists("/proc/%d" % pid):
+                    break
+                time.sleep(0.01)
+        self.process = None
+
+    def ctl(self, *args, timeout=30, **kw):
+        return subprocess.run([self.programs["holdfastctl"], "--runtime-dir", self.runtime] + list(args),
+                              capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **kw)
+
+    def ask(self, name, rdtype="A", **kw):
+        return asker.ask(name, rdtype, port=self.port, **kw)
