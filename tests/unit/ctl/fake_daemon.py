@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Stands in for a daemon under holdfastd: writes down how it was started, says READY, lives until told to stop.
+
+What it does besides comes by files in its own directory: NAME.die (die at once), NAME.mute (never ready)."""
+import json
+import os
+import signal
+import socket
+import sys
+import time
+
+here, name = os.path.split(os.path.abspath(sys.argv[0]))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+descriptors = len(os.listdir("/proc/self/fd")) - 1  # without the one that lists
+count = int(os.environ["LISTEN_FDS"])
+sockets = []
+for number, kind in enumerate(filter(None, os.environ["LISTEN_FDNAMES"].split(":"))):
+    s = socket.socket(fileno=3 + number)
+    sockets.append([kind, s.family.name, s.type.name, s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)])
+with open(f"{here}/{name}.starts", "a", encoding="ascii") as log:
+    log.write(json.dumps({
+        "pid": os.getpid(), "time": time.monotonic(), "count": count, "sockets": sockets,
+        "pid_right": int(os.environ["LISTEN_PID"]) == os.getpid(), "arguments": sys.argv[1:],
+        "marker": os.environ.get("MARKER"), "open": descriptors,
+    }) + "\n")
+if os.path.exists(f"{here}/{name}.die"):
+    sys.exit(7)
+if not os.path.exists(f"{here}/{name}.mute"):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.connect(os.environ["NOTIFY_SOCKET"])
+        notify.send(b"STATUS=up\nREADY=1")
+signal.sigwait([signal.SIGTERM])
+with open(f"{here}/stops", "a", encoding="ascii") as log:
+    log.write(name + "\n")

@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""holdfastd with stand-ins for the three daemons: what it passes, when it restarts, how it stops.
+
+    test_holdfastd.py HOLDFASTD HOLDFASTCTL
+"""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HOLDFASTD, HOLDFASTCTL = sys.argv[1:3]
+FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_daemon.py")
+DAEMONS = ["holdfast-netd", "holdfast-recursord", "holdfast-validatord"]
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Holdfastd(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="holdfastd-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        os.chmod(self.dir, 0o755)
+        for program in [HOLDFASTD, HOLDFASTCTL]:
+            shutil.copy(program, self.dir)
+        for name in DAEMONS:
+            shutil.copy(FAKE, f"{self.dir}/{name}")
+            os.chmod(f"{self.dir}/{name}", 0o755)
+        self.port = free_port()
+        self.config = f"{self.dir}/holdfast.yaml"
+        self.configure(f'server: {{ workers: 2, listen: [ "udp://127.0.0.1:{self.port}", '
+                       f'"tcp://127.0.0.1:{self.port}" ] }}\nprocess: {{ users: false }}\n')
+
+    def configure(self, text):
+        with open(self.config, "w", encoding="ascii") as f:
+            f.write(text)
+
+    def start(self, runtime="run", wait=True):
+        process = subprocess.Popen(
+            [f"{self.dir}/holdfastd", "--config", self.config, "--runtime-dir", f"{self.dir}/{runtime}",
+             "--state-dir", f"{self.dir}/state"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "MARKER": "handed on"}, text=True)
+        self.addCleanup(self.end, process)
+        if wait:
+            self.assertEqual(process.stdout.readline(), f"holdfastd: answering on udp://127.0.0.1:{self.port} "
+                                                        f"tcp://127.0.0.1:{self.port}\n")
+        return process
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+    def starts(self, name):
+        try:
+            with open(f"{self.dir}/{name}.starts", encoding="ascii") as f:
+                return [json.loads(line) for line in f]
+        except FileNotFoundError:
+            return []
+
+    def wait_for(self, what, seconds=5.0):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if what():
+                return
+            time.sleep(0.005)
+        self.fail("waited in vain")
+
+    def test_each_daemon_gets_its_sockets_by_name(self):
+        self.start()
+        netd, recursord, validatord = [self.starts(name)[0] for name in DAEMONS]
+        # TCP does not listen before the three have met.
+        self.assertEqual(sorted(netd["sockets"]), sorted([
+            ["dns-udp", "AF_INET", "SOCK_DGRAM", 0], ["dns-udp", "AF_INET", "SOCK_DGRAM", 0],
+            ["dns-tcp", "AF_INET", "SOCK_STREAM", 0], ["edge", "AF_UNIX", "SOCK_SEQPACKET", 1],
+            ["control", "AF_UNIX", "SOCK_SEQPACKET", 1]]))
+        self.assertEqual(recursord["sockets"], [["edge", "AF_UNIX", "SOCK_SEQPACKET", 1],
+                                                ["control", "AF_UNIX", "SOCK_SEQPACKET", 1]])
+        self.assertEqual(validatord["sockets"], [["control", "AF_UNIX", "SOCK_SEQPACKET", 1]])
+        for started in (netd, recursord, validatord):
+            self.assertTrue(started["pid_right"])
+            self.assertEqual(started["count"], len(started["sockets"]))
+            self.assertEqual(started["arguments"], ["--snapshot", f"{self.dir}/run/config.pb"])
+            self.assertEqual(started["marker"], "handed on")
+            # stdin, stdout, stderr and those passed: nothing leaks.
+            self.assertEqual(started["open"], 3 + started["count"])
+        for name in ("netd.edge", "netd.control", "recursord.edge", "recursord.control", "validatord.control"):
+            self.assertEqual(os.stat(f"{self.dir}/run/{name}").st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(f"{self.dir}/state").st_mode & 0o777, 0o750)
+        socket.create_connection(("127.0.0.1", self.port), 1).close()
+
+    def test_tcp_is_closed_until_all_are_ready(self):
+        open(f"{self.dir}/holdfast-validatord.mute", "w", encoding="ascii").close()
+        self.start(wait=False)
+        self.wait_for(lambda: all(self.starts(name) for name in DAEMONS))
+        time.sleep(0.3)
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", self.port), 1)
+
+    def test_a_killed_daemon_is_back_at_once_and_its_sockets_stay(self):
+        self.start()
+        time.sleep(2.1)  # a life of two seconds is not "keeps dying"
+        for name in DAEMONS:
+            pid = self.starts(name)[0]["pid"]
+            killed = time.monotonic()
+            os.kill(pid, signal.SIGKILL)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.connect(("127.0.0.1", self.port))
+                s.send(b"kept in the socket")
+                self.wait_for(lambda n=name: len(self.starts(n)) == 2)
+                s.send(b"no ECONNREFUSED either")
+            # The stand-in itself needs tens of milliseconds until it writes down its time.
+            self.assertLess(self.starts(name)[1]["time"] - killed, 0.4)
+            self.assertEqual([s[0] for s in self.starts(name)[1]["sockets"]],
+                             [s[0] for s in self.starts(name)[0]["sockets"]])
+
+    def test_a_daemon_that_keeps_dying_is_started_more_and_more_slowly_and_then_given_up(self):
+        open(f"{self.dir}/holdfast-recursord.die", "w", encoding="ascii").close()
+        process = self.start(wait=False)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("holdfast-recursord cannot run here", err)
+        times = [start["time"] for start in self.starts("holdfast-recursord")]
+        gaps = [b - a for a, b in zip(times, times[1:])]
+        self.assertGreaterEqual(len(gaps), 5)
+        self.assertLess(gaps[0], 0.4)
+        self.assertGreater(gaps[-1], 0.75)
+
+    def test_sigterm_stops_validatord_last_and_removes_what_was_made(self):
+        process = self.start()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 0)
+        with open(f"{self.dir}/stops", encoding="ascii") as f:
+            stops = f.read().split()
+        self.assertEqual(sorted(stops), DAEMONS)
+        self.assertEqual(stops[-1], "holdfast-validatord")
+        self.assertEqual(os.listdir(f"{self.dir}/run"), [])
+
+    def test_nobody_outlives_a_killed_holdfastd(self):
+        process = self.start()
+        pids = [self.starts(name)[0]["pid"] for name in DAEMONS]
+        process.kill()
+        self.wait_for(lambda: not any(map(alive, pids)))
+        self.start()  # and the next one starts over what was left behind
+
+    def test_a_second_one_in_the_same_directory_says_so_and_harms_nothing(self):
+        self.start()
+        second = self.start(wait=False)
+        _, err = second.communicate(timeout=10)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("another holdfastd runs", err)
+        self.assertIn("netd.control", os.listdir(f"{self.dir}/run"))
+
+    def test_a_port_in_use_is_named(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", self.port))
+            process = self.start(wait=False)
+            _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(f"udp://127.0.0.1:{self.port}: Address already in use", err)
+        self.assertEqual(self.starts("holdfast-netd"), [])
+
+    def test_a_bad_configuration_starts_nothing(self):
+        self.configure("server:\n  wokers: 2\ncache:\n  size: 5\n")
+        process = self.start(wait=False)
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn(f"{self.config}:2: ", err)
+        self.assertIn(f"{self.config}:4: ", err)
+        self.assertEqual(self.starts("holdfast-netd"), [])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root changes users")
+    def test_missing_users_are_explained(self):
+        with open("/etc/passwd", encoding="utf-8") as f:
+            if "holdfast-netd:" in f.read():
+                self.skipTest("the users exist here")
+        self.configure(f'server: {{ listen: [ "udp://127.0.0.1:{self.port}" ] }}\n')
+        process = self.start(wait=False)
+        _, err = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("process.users: false", err)
+
+    def test_usage(self):
+        for arguments, code in ([], 2), (["--help"], 0), (["--version"], 0), (["--nonsense"], 2):
+            done = subprocess.run([f"{self.dir}/holdfastd", *arguments], capture_output=True, check=False)
+            self.assertEqual(done.returncode, code)
+
+
+unittest.main(argv=sys.argv[:1])
