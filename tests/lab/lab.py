@@ -6,7 +6,7 @@ broken, on servers in network namespaces that this program makes and removes its
     lab.py down [--dir D]      take it down
     lab.py exec [--dir D] CMD  run CMD in the resolver's namespace
     lab.py names [--dir D]     every name as JSON: type, expected data, AD, EDE
-    lab.py run [--dir D] --holdfastd PATH   lab and resolver in the foreground
+    lab.py run [--dir D] [--holdfastd PATH]   lab and resolver in the foreground
     lab.py serve --loopback    servers on 127.53.0.0/16 of this namespace, foreground (port 53: needs root)
     lab.py config --out FILE   write a holdfast.yaml for a resolver in the lab
 
@@ -25,6 +25,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+REPO = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import catalogue                                   # noqa: E402
@@ -150,24 +151,33 @@ class Lab:
     hints = property(lambda self: os.path.join(self.tree, "root.hints"))
     anchor = property(lambda self: os.path.join(self.tree, "root.anchor"))
 
+    def resolver_settings(self):
+        """The sections that make a resolver live in this lab."""
+        return {"resolve": {"root_hints": self.hints, "never_query": "[ ]"},
+                "dnssec": {"trust_anchors": self.anchor, "anchor_updates": "false"}}
+
     def write_config(self, path, listen=("127.0.0.1:53", "[::1]:53"), extra=None):
         """A holdfast.yaml for this lab. extra: {section: {key: text}} on top of it."""
         settings = {
             "server": {"listen": "[ %s ]" % ", ".join('"%s://%s"' % (t, a) for a in listen for t in ("udp", "tcp")),
                        "workers": "1"},
-            "process": {"users": "false", "sandbox": "true"},
+            # The sanitizers make system calls that are not ours.
+            "process": {"users": "false", "sandbox": "false" if os.environ.get("HOLDFAST_SANITIZED") else "true"},
             "cache": {"directory": os.path.join(os.path.dirname(os.path.abspath(path)), "cache"), "size": "64M"},
-            "resolve": {"root_hints": self.hints, "never_query": "[ ]"},
-            "dnssec": {"trust_anchors": self.anchor, "anchor_updates": "false"},
+            **self.resolver_settings(),
         }
         for section, values in (extra or {}).items():
             settings.setdefault(section, {}).update(values)
-        with open(path, "w") as f:
-            for section, values in settings.items():
-                f.write("%s:\n" % section)
-                for key, value in values.items():
-                    f.write("  %s: %s\n" % (key, value))
-        return path
+        return write_yaml(path, settings)
+
+
+def write_yaml(path, settings):
+    with open(path, "w") as f:
+        for section, values in settings.items():
+            f.write("%s:\n" % section)
+            for key, value in values.items():
+                f.write("  %s: %s\n" % (key, value))
+    return path
 
 
 def default_dir():
@@ -247,8 +257,8 @@ def cmd_run(args):
     world.become_root()
     lab = Lab(args.dir)
     lab.world.start()
-    config = lab.write_config(os.path.join(args.dir, "holdfast.yaml"), ("127.0.0.1:%d" % args.port,
-                                                                       "[::1]:%d" % args.port))
+    config = lab.write_config(os.path.join(args.dir, "holdfast.yaml"),
+                              ("127.0.0.1:%d" % args.port, "[::1]:%d" % args.port))
     prefix = " ".join(lab.world.nsenter())
     try:
         with lab.world.inside():
@@ -264,16 +274,19 @@ def cmd_run(args):
 
 
 def cmd_serve(args):
-    """Servers alone, in this namespace, on loopback addresses."""
+    """Servers alone, in this namespace, on loopback addresses. Leaves in --dir the part of a holdfast.yaml that
+    belongs to the lab, and a name to ask first."""
     if not args.loopback:
         raise SystemExit("lab: serve needs --loopback; `up` is the lab in namespaces")
     lab = Lab(args.dir, loopback=True)
     children = world.start_servers(lab.servers)
     try:
         world.wait_for_servers(lab.servers)
-        config = lab.write_config(os.path.join(args.dir, "holdfast.yaml"), tuple(args.listen or ("127.0.0.1:5300",)))
-        print(json.dumps({"ready": True, "root_hints": lab.hints, "trust_anchor": lab.anchor, "config": config,
-                          "example": "www.p256-nsec.com"}), flush=True)
+        write_yaml(os.path.join(args.dir, "holdfast.yaml"), lab.resolver_settings())
+        with open(os.path.join(args.dir, "first-question"), "w") as f:
+            f.write("www.p256-nsec.com\n")
+        print("lab: ready: %d zones on %s0.0/16, root hints %s, trust anchor %s" % (
+            sum(map(len, lab.manifest["zones"].values())), "127.53.", lab.hints, lab.anchor), flush=True)
         wait_for_signal()
     finally:
         world.stop_servers(children)
@@ -294,7 +307,7 @@ def main():
         if name == "config":
             p.add_argument("--out", required=True)
         if name == "run":
-            p.add_argument("--holdfastd", required=True)
+            p.add_argument("--holdfastd", default=os.path.join(REPO, "build", "daemons", "holdfastd", "holdfastd"))
             p.add_argument("--port", type=int, default=5300)
     args = parser.parse_args()
     try:
