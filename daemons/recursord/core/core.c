@@ -197,6 +197,15 @@ void rec_core_cancel(struct rec_core *core, const struct env *env, uint64_t fetc
     run(core, env);
 }
 
+void rec_core_cancel_all(struct rec_core *core, const struct env *env)
+{
+    struct table_node *node;
+    begin(core);
+    while ((node = table_oldest(&core->fetches)))
+        task_finish(core, env, CONTAINER_OF(node, struct task, node), REC_DONE_CANCELLED);
+    run(core, env);
+}
+
 int rec_core_reply(struct rec_core *core, const struct env *env, uint64_t exchange, struct slice wire)
 {
     begin(core);

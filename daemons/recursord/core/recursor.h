@@ -115,6 +115,8 @@ int rec_core_configure(struct rec_core *core, const struct rec_config *config);
 /* All events: 0 or -errno (our own failure; the fetch concerned ends as REC_DONE_BUDGET). */
 int rec_core_fetch(struct rec_core *core, const struct env *env, const struct rec_fetch *fetch);
 void rec_core_cancel(struct rec_core *core, const struct env *env, uint64_t fetch_id);
+/* Every running fetch, as when their asker is gone. */
+void rec_core_cancel_all(struct rec_core *core, const struct env *env);
 /* A datagram or TCP message on the exchange's own socket, from its server's address and port. Its id,
  * question and 0x20 case are checked here; what does not match keeps the exchange waiting (THREATS: TuDoor),
  * a wrong id moves the question to TCP (THREATS: SAD DNS, near-miss). */
