@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/replay/zone.h"
+
 #define MAX_ITEMS 64u
 
 struct mapping {
@@ -55,25 +57,29 @@ static int64_t to_time(const char *text)
     return atoll(text);
 }
 
+static int anchor_from_rr(const ldns_rr *rr, struct val_anchor *ret_anchor)
+{
+    uint8_t *wire = NULL;
+    size_t size = 0, name = ldns_rdf_size(ldns_rr_owner(rr));
+    if (ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &size) != LDNS_STATUS_OK ||
+        name_from_bytes(wire, name, ret_anchor->zone) != 0)
+        return 1;
+    ret_anchor->type = (uint16_t)ldns_rr_get_type(rr);
+    ret_anchor->rdata.size = (uint16_t)(size - name - 10);
+    ret_anchor->rdata.data = keep(wire + name + 10, ret_anchor->rdata.size);
+    return 0;
+}
+
 static int add_anchor(struct mapping *m, const struct rpl_option *option)
 {
     ldns_rr *rr = NULL;
     struct val_config *val = &m->config->val;
     char line[4096];
     snprintf(line, sizeof(line), "%s", option->value);
-    if (val->anchor_count == MAX_ITEMS || ldns_rr_new_frm_str(&rr, line, 3600, NULL, NULL) != LDNS_STATUS_OK)
+    if (val->anchor_count == MAX_ITEMS ||
+        ldns_rr_new_frm_str(&rr, line, 3600, NULL, NULL) != LDNS_STATUS_OK ||
+        anchor_from_rr(rr, &m->anchors[val->anchor_count]))
         return refuse(m, option);
-    uint8_t *wire = NULL;
-    size_t size = 0;
-    if (ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &size) != LDNS_STATUS_OK)
-        return refuse(m, option);
-    struct val_anchor *anchor = &m->anchors[val->anchor_count];
-    size_t name = ldns_rdf_size(ldns_rr_owner(rr));
-    if (name_from_bytes(wire, name, anchor->zone) != 0)
-        return refuse(m, option);
-    anchor->type = (uint16_t)ldns_rr_get_type(rr);
-    anchor->rdata.size = (uint16_t)(size - name - 10);
-    anchor->rdata.data = keep(wire + name + 10, anchor->rdata.size);
     val->anchor_count++;
     return 0;
 }
@@ -338,4 +344,27 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
     if (ret_config->netd.stale_enabled && ret_config->val.stale_max_age_s < 0)
         ret_config->val.stale_max_age_s = ret_config->netd.stale_max_age_s;
     return 0;
+}
+
+static void add_zone_anchor(void *ctx, ldns_rr *ds)
+{
+    struct val_config *val = ctx;
+    struct val_anchor *anchors = (struct val_anchor *)val->anchors; /* the mapping's array, writable */
+    if (val->anchor_count < MAX_ITEMS && anchor_from_rr(ds, &anchors[val->anchor_count]) == 0)
+        val->anchor_count++;
+}
+
+void options_add_zones(const struct scenario *scenario, struct world_config *config)
+{
+    if (config->val.anchor_count == 0)
+        zones_anchors(scenario->zones, add_zone_anchor, &config->val);
+    for (struct play_zone *zone = scenario->zones; zone && config->rec.hint_count == 0; zone = zone->next) {
+        if (ldns_dname_label_count(zone->apex) != 0)
+            continue;
+        struct rec_hint *hint = (struct rec_hint *)config->rec.hints;
+        name_from_text("ns.root-servers.test.", hint->name);
+        hint->addresses = zone->servers;
+        hint->count = zone->server_count;
+        config->rec.hint_count = 1;
+    }
 }

@@ -7,8 +7,10 @@
 
 #include "common/base/list.h"
 #include "tests/replay/entry.h"
+#include "tests/replay/expect.h"
 #include "tests/replay/options.h"
 #include "tests/replay/world.h"
+#include "tests/replay/zone.h"
 
 #define NETWORK_DELAY_NS 20000u /* of a reply: so little that a scenario's seconds stay its own */
 #define PATIENCE_S       40u    /* virtual seconds that an answer may take */
@@ -76,19 +78,8 @@ static const struct rpl_entry *range_entry(const struct player *p, const struct 
     return NULL;
 }
 
-static void answer_exchange(struct player *p, struct exchange *exchange, const struct rpl_entry *entry)
+static void deliver(struct player *p, struct exchange *exchange, const uint8_t *reply, size_t size)
 {
-    static uint8_t reply[65536], question[65536];
-    size_t size;
-    memcpy(question, exchange->wire, exchange->size);
-    if (entry) {
-        size = entry_reply(entry, slice_make(question, exchange->size), reply);
-    } else {
-        size = exchange->size; /* nobody there: SERVFAIL, with the question copied */
-        memcpy(reply, question, size);
-        reply[2] |= 0x80;
-        reply[3] = (uint8_t)((reply[3] & 0xf0) | RCODE_SERVFAIL);
-    }
     if (p->trace && size) {
         char *text = message_show(slice_make(reply, size));
         printf("%s\n", text);
@@ -104,6 +95,41 @@ static void answer_exchange(struct player *p, struct exchange *exchange, const s
     }
 }
 
+static void answer_exchange(struct player *p, struct exchange *exchange, const struct rpl_entry *entry)
+{
+    static uint8_t reply[65536], question[65536];
+    size_t size;
+    memcpy(question, exchange->wire, exchange->size);
+    if (entry) {
+        size = entry_reply(entry, slice_make(question, exchange->size), reply);
+    } else {
+        size = exchange->size; /* nobody there: SERVFAIL, with the question copied */
+        memcpy(reply, question, size);
+        reply[2] |= 0x80;
+        reply[3] = (uint8_t)((reply[3] & 0xf0) | RCODE_SERVFAIL);
+    }
+    deliver(p, exchange, reply, size);
+}
+
+/* The scenario's own zones answer. False: none lives at that address. */
+static bool zones_answer_exchange(struct player *p, struct exchange *exchange)
+{
+    static uint8_t reply[65536], question[65536];
+    const struct scenario *s = p->scenario;
+    struct slice query = slice_make(question, exchange->size);
+    memcpy(question, exchange->wire, exchange->size);
+    size_t size = zone_answer(s->zones, &exchange->server, p->step->number, query, exchange->tcp, reply);
+    const struct play_server *fault = server_fault(s->servers, &exchange->server, p->step->number);
+    if (!size && !fault)
+        return false;
+    if (fault)
+        size = server_spoil(fault, query, exchange->tcp, reply, size);
+    note_out(p, exchange, size ? "answered by a zone" : "silence");
+    if (size)
+        deliver(p, exchange, reply, size);
+    return true;
+}
+
 /* Lets the network answer whatever the ranges of this step answer. */
 static void settle(struct player *p)
 {
@@ -111,6 +137,8 @@ static void settle(struct player *p)
     unsigned count = 0;
     while ((exchange = world_next_exchange(p->world)) && count++ < SETTLE_MAX) {
         const struct rpl_entry *entry = range_entry(p, exchange);
+        if (!entry && zones_answer_exchange(p, exchange))
+            continue;
         if (!entry && p->scripted_pending) {
             note_out(p, exchange, "pending");
             continue;
@@ -172,11 +200,10 @@ static int step_query(struct player *p)
     return 0;
 }
 
-static int step_check_answer(struct player *p)
+static struct world_client *next_answer(struct player *p)
 {
     mono_ns patience = mono_add_ms(world_now(p->world), PATIENCE_S * 1000u);
     struct world_client *client = NULL;
-    char why[256];
     for (;;) {
         /* Answers are looked at in the order in which they were asked for; one that waits lets later ones
          * pass. */
@@ -192,6 +219,13 @@ static int step_check_answer(struct player *p)
         world_advance_to(p->world, next);
         settle(p);
     }
+    return client;
+}
+
+static int step_check_answer(struct player *p)
+{
+    char why[256];
+    struct world_client *client = next_answer(p);
     if (!client)
         return report(p, "no answer came", p->step->entry, (struct slice){0});
     p->checked++;
@@ -200,6 +234,29 @@ static int step_check_answer(struct player *p)
     struct slice given = slice_make(client->reply, client->reply_size);
     if (entry_check(p->step->entry, given, why, sizeof(why)))
         return report(p, why, p->step->entry, given);
+    return 0;
+}
+
+/* One line: the question, and what is expected of its answer. */
+static int step_ask(struct player *p)
+{
+    static uint8_t packet[1024];
+    struct expectation expect;
+    struct address from;
+    char why[512];
+    unsigned out_before = p->out_count;
+    if (expect_read(p->step->ask, &expect, packet, why, sizeof(why)))
+        return report(p, why, NULL, (struct slice){0});
+    scenario_address("127.0.0.1", &from);
+    world_ask(p->world, slice_make(packet, expect.packet_size), &from, NETD_TCP);
+    settle(p);
+    struct world_client *client = next_answer(p);
+    if (!client || client->reply_size == 0)
+        return report(p, "no answer came", NULL, (struct slice){0});
+    p->checked++;
+    struct slice given = slice_make(client->reply, client->reply_size);
+    if (expect_check(&expect, given, p->out_count - out_before, why, sizeof(why)))
+        return report(p, why, NULL, given);
     return 0;
 }
 
@@ -278,6 +335,8 @@ static int play_step(struct player *p)
         return 0;
     case RPL_STEP_TIMEOUT:
         return step_timeout(p);
+    case RPL_STEP_ASK:
+        return step_ask(p);
     case RPL_STEP_TRAFFIC:
         settle(p);
         for (mono_ns end = mono_add_ms(now, PATIENCE_S * 1000u), next; !all_quiet(p);) {
@@ -309,6 +368,11 @@ enum play_result play(const char *path, bool trace)
         printf("%s\n", why);
         return PLAY_SKIPPED;
     }
+    if (zones_sign(scenario.zones, config.start.s, why, sizeof(why))) {
+        printf("%s: %s\n", path, why);
+        return PLAY_FAILED;
+    }
+    options_add_zones(&scenario, &config);
     config.start.s -= 1; /* the world's clock begins at one second */
     player.world = world_new(&config);
     enum play_result result = PLAY_PASSED;

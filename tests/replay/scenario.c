@@ -1,4 +1,4 @@
-#include "tests/replay/scenario.h"
+#include "tests/replay/zone.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -17,6 +17,8 @@ struct reader {
     struct rpl_option **option_tail;
     struct rpl_range **range_tail;
     struct rpl_step **step_tail;
+    struct play_zone **zone_tail;
+    struct play_server **server_tail;
 };
 
 static void *must_calloc(size_t size)
@@ -371,6 +373,7 @@ static const struct {
     {"CHECK_OUT_QUERY", RPL_STEP_CHECK_OUT_QUERY, true},
     {"TIME_PASSES", RPL_STEP_TIME_PASSES, false},
     {"TIMEOUT", RPL_STEP_TIMEOUT, false},
+    {"ASK", RPL_STEP_ASK, false},
     {"TRAFFIC", RPL_STEP_TRAFFIC, false},
     {"NOTHING", RPL_STEP_NOTHING, false},
 };
@@ -378,15 +381,16 @@ static const struct {
 static int read_step(struct reader *r)
 {
     struct rpl_step *step = must_calloc(sizeof(*step));
-    char word[64] = "", rest[256] = "", address[64];
+    char word[64] = "", rest[1024] = "", address[64];
     unsigned i = 0;
-    if (sscanf(r->line, "STEP %u %63s %255[^\n]", &step->number, word, rest) < 2)
+    if (sscanf(r->line, "STEP %u %63s %1023[^\n]", &step->number, word, rest) < 2)
         return fail(r, "STEP wants a number and a kind");
     while (i < ARRAY_SIZE(step_words) && strcmp(step_words[i].word, word) != 0)
         i++;
     if (i == ARRAY_SIZE(step_words))
         return fail(r, "unknown kind of STEP");
     step->kind = step_words[i].kind;
+    step->ask = strdup(rest);
     if (sscanf(rest, "ELAPSE %lf", &step->elapse_s) != 1 && step->kind == RPL_STEP_TIME_PASSES)
         return fail(r, "TIME_PASSES wants ELAPSE and seconds");
     if (sscanf(rest, "ADDRESS %63s", address) == 1 && scenario_address(address, &step->address))
@@ -408,6 +412,31 @@ static int read_step(struct reader *r)
     return read_entry(r, &step->entry);
 }
 
+static int read_zone(struct reader *r)
+{
+    char why[512] = "";
+    if (zone_begin(r->line, r->zone_tail, why, sizeof(why)))
+        return fail(r, why);
+    struct play_zone *zone = *r->zone_tail;
+    r->zone_tail = &zone->next;
+    while (next_line(r)) {
+        if (starts_with(r->line, "ZONE_END"))
+            return 0;
+        if (zone_line(zone, r->line, why, sizeof(why)))
+            return fail(r, why);
+    }
+    return fail(r, "file ends inside a zone");
+}
+
+static int read_server(struct reader *r)
+{
+    char why[512] = "";
+    if (server_line(r->line, r->server_tail, why, sizeof(why)))
+        return fail(r, why);
+    r->server_tail = &(*r->server_tail)->next;
+    return 0;
+}
+
 int scenario_read(const char *path, struct scenario *ret_scenario)
 {
     struct reader *r = must_calloc(sizeof(*r));
@@ -418,6 +447,8 @@ int scenario_read(const char *path, struct scenario *ret_scenario)
     r->option_tail = &ret_scenario->options;
     r->range_tail = &ret_scenario->ranges;
     r->step_tail = &ret_scenario->steps;
+    r->zone_tail = &ret_scenario->zones;
+    r->server_tail = &ret_scenario->servers;
     r->file = fopen(path, "r");
     if (!r->file) {
         fail(r, "cannot be opened");
@@ -432,6 +463,10 @@ int scenario_read(const char *path, struct scenario *ret_scenario)
                      r->line + strlen("SCENARIO_BEGIN"));
         else if (starts_with(r->line, "RANGE_BEGIN"))
             bad = read_range(r);
+        else if (starts_with(r->line, "ZONE_BEGIN"))
+            bad = read_zone(r);
+        else if (starts_with(r->line, "MISBEHAVE"))
+            bad = read_server(r);
         else if (starts_with(r->line, "STEP"))
             bad = read_step(r);
         else if (starts_with(r->line, "SCENARIO_END"))

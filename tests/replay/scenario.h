@@ -6,7 +6,9 @@
  *   SCENARIO_BEGIN title … SCENARIO_END
  *   RANGE_BEGIN from to / ADDRESS a… / entries / RANGE_END
  *   STEP n QUERY|REPLY|CHECK_ANSWER|CHECK_OUT_QUERY|TIME_PASSES|TIMEOUT|TRAFFIC|NOTHING, then one entry
- *   ENTRY_BEGIN / MATCH … / ADJUST … / REPLY … / SECTION … records / HEX_ANSWER_BEGIN … / RAW hex / ENTRY_END
+ *   STEP n ASK …, one question with what is expected of its answer on one line: the player's own, see
+ * expect.h ZONE_BEGIN … ZONE_END, MISBEHAVE …: the player's own, see zone.h ENTRY_BEGIN / MATCH … / ADJUST …
+ * / REPLY … / SECTION … records / HEX_ANSWER_BEGIN … / RAW hex / ENTRY_END
  */
 
 #include <stdbool.h>
@@ -71,6 +73,7 @@ enum rpl_step_kind {
     RPL_STEP_TIMEOUT,
     RPL_STEP_TRAFFIC,
     RPL_STEP_NOTHING,
+    RPL_STEP_ASK,
 };
 
 struct rpl_step {
@@ -79,6 +82,7 @@ struct rpl_step {
     enum rpl_step_kind kind;
     struct address address; /* QUERY: the client; REPLY: the server; family 0: not given */
     double elapse_s;
+    const char *ask;         /* ASK: the rest of the line, see expect.h */
     struct rpl_entry *entry; /* may be NULL */
 };
 
@@ -89,9 +93,14 @@ struct rpl_option {
     const char *key, *value; /* value without quotes */
 };
 
+struct play_zone;
+struct play_server;
+
 struct scenario {
     char path[1024], title[512];
     struct rpl_option *options;
+    struct play_zone *zones; /* zone.h: the player's own addition to the grammar */
+    struct play_server *servers;
     struct rpl_range *ranges;
     struct rpl_step *steps;
     char error[512]; /* where and what, when reading failed */

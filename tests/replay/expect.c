@@ -1,0 +1,206 @@
+#include "tests/replay/expect.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int read_question(char *words, struct expectation *e, uint8_t *packet)
+{
+    char *save, *name = strtok_r(words, " \t", &save), *type = strtok_r(NULL, " \t", &save);
+    ldns_rdf *owner = name ? ldns_dname_new_frm_str(name) : NULL;
+    if (!owner || !type)
+        return 1;
+    e->type = (uint16_t)ldns_get_rr_type_by_name(type);
+    ldns_pkt *pkt = ldns_pkt_query_new(owner, (ldns_rr_type)e->type, LDNS_RR_CLASS_IN, LDNS_RD);
+    ldns_pkt_set_id(pkt, 4711);
+    ldns_pkt_set_edns_udp_size(pkt, 1232);
+    for (char *w = strtok_r(NULL, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
+        if (strcmp(w, "DO") == 0)
+            ldns_pkt_set_edns_do(pkt, true);
+        else if (strcmp(w, "CD") == 0)
+            ldns_pkt_set_cd(pkt, true);
+        else if (strcmp(w, "AD") == 0)
+            ldns_pkt_set_ad(pkt, true);
+        else if (strcmp(w, "noRD") == 0)
+            ldns_pkt_set_rd(pkt, false);
+        else
+            return 1;
+    }
+    uint8_t *wire = NULL;
+    if (ldns_pkt2wire(&wire, pkt, &e->packet_size) != LDNS_STATUS_OK || e->packet_size > 512)
+        return 1;
+    memcpy(packet, wire, e->packet_size);
+    free(wire);
+    ldns_pkt_free(pkt);
+    return 0;
+}
+
+static int read_wanted(char *words, struct expectation *e)
+{
+    char *save, *w = strtok_r(words, " \t", &save);
+    const ldns_lookup_table *t = w ? ldns_lookup_by_name(ldns_rcodes, w) : NULL;
+    if (!t)
+        return 1;
+    e->rcode = (uint16_t)t->id;
+    while ((w = strtok_r(NULL, " \t", &save))) {
+        if (strcmp(w, "ad") == 0)
+            e->ad = 1;
+        else if (strcmp(w, "noad") == 0)
+            e->ad = 0;
+        else if (strcmp(w, "noede") == 0)
+            e->ede = -2;
+        else if (strncmp(w, "ede=", 4) == 0)
+            e->ede = atoi(w + 4);
+        else if (strncmp(w, "ttl=", 4) == 0)
+            e->ttl = atol(w + 4);
+        else if (strncmp(w, "upstream<=", 10) == 0)
+            e->upstream_most = atol(w + 10);
+        else if (strncmp(w, "upstream=", 9) == 0)
+            e->upstream_exact = atol(w + 9);
+        else
+            return 1;
+    }
+    return 0;
+}
+
+int expect_read(const char *line, struct expectation *ret_expect, uint8_t *packet, char *why, size_t room)
+{
+    struct expectation e = {.ad = -1, .ede = -1, .ttl = -1, .upstream_most = -1, .upstream_exact = -1};
+    char copy[1024];
+    snprintf(copy, sizeof(copy), "%s", line);
+    snprintf(why, room, "ASK cannot be read: %s", line);
+    char *arrow = strstr(copy, "->");
+    if (!arrow)
+        return 1;
+    *arrow = '\0';
+    char *wanted = arrow + 2, *data = strstr(wanted, " = ");
+    if (data) {
+        *data = '\0';
+        e.has_data = true;
+        snprintf(e.data, sizeof(e.data), "%s", data + 3);
+    }
+    if (read_question(copy, &e, packet) || read_wanted(wanted, &e))
+        return 1;
+    *ret_expect = e;
+    return 0;
+}
+
+static int compare_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* White space folded, both ends trimmed. */
+static char *fold(const char *text)
+{
+    char *out = calloc(1, strlen(text) + 2), *o = out;
+    for (const char *p = text; out && *p; p++) {
+        if (!isspace((unsigned char)*p))
+            *o++ = (char)tolower((unsigned char)*p);
+        else if (o > out && o[-1] != ' ')
+            *o++ = ' ';
+    }
+    if (o > out && o[-1] == ' ')
+        o[-1] = '\0';
+    return out;
+}
+
+/* All records joined by " | " in sorted order. */
+static char *joined(char **items, size_t count)
+{
+    size_t size = 1;
+    qsort(items, count, sizeof(*items), compare_text);
+    for (size_t i = 0; i < count; i++)
+        size += strlen(items[i]) + 3;
+    char *out = calloc(1, size);
+    for (size_t i = 0; out && i < count; i++) {
+        strcat(out, i ? " | " : "");
+        strcat(out, items[i]);
+    }
+    return out;
+}
+
+static int check_data(const struct expectation *e, const ldns_pkt *pkt, char *why, size_t room)
+{
+    char *given[256], *wanted[256], copy[1024], *save;
+    size_t given_count = 0, wanted_count = 0;
+    const ldns_rr_list *answer = ldns_pkt_answer(pkt);
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer) && given_count < 256; i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(answer, i);
+        if (ldns_rr_get_type(rr) != (ldns_rr_type)e->type)
+            continue;
+        ldns_buffer *buffer = ldns_buffer_new(4096);
+        for (size_t k = 0; k < ldns_rr_rd_count(rr); k++) {
+            ldns_rdf2buffer_str(buffer, ldns_rr_rdf(rr, k));
+            ldns_buffer_printf(buffer, " ");
+        }
+        char *text = ldns_buffer_export2str(buffer);
+        given[given_count++] = fold(text);
+        free(text);
+        ldns_buffer_free(buffer);
+    }
+    snprintf(copy, sizeof(copy), "%s", e->data);
+    for (char *w = strtok_r(copy, "|", &save); w && wanted_count < 256; w = strtok_r(NULL, "|", &save)) {
+        char *one = fold(w);
+        if (strcmp(one, "-") != 0)
+            wanted[wanted_count++] = one;
+    }
+    char *a = joined(wanted, wanted_count), *b = joined(given, given_count);
+    int differs = strcmp(a, b) != 0;
+    if (differs)
+        snprintf(why, room, "data differs: wanted %s, given %s", a, b);
+    return differs;
+}
+
+static bool has_ede(const ldns_pkt *pkt, int code)
+{
+    ldns_rdf *edns = ldns_pkt_edns_data(pkt);
+    const uint8_t *p = edns ? ldns_rdf_data(edns) : NULL;
+    for (size_t at = 0, size = edns ? ldns_rdf_size(edns) : 0; at + 4 <= size;) {
+        unsigned option = (unsigned)p[at] << 8 | p[at + 1], length = (unsigned)p[at + 2] << 8 | p[at + 3];
+        if (option == 15 && at + 6 <= size && (code == -2 || ((int)p[at + 4] << 8 | p[at + 5]) == code))
+            return true;
+        at += 4 + length;
+    }
+    return false;
+}
+
+static uint32_t least_ttl(const ldns_pkt *pkt)
+{
+    const ldns_rr_list *list = ldns_pkt_ancount(pkt) ? ldns_pkt_answer(pkt) : ldns_pkt_authority(pkt);
+    uint32_t least = UINT32_MAX;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++)
+        least = MIN(least, ldns_rr_ttl(ldns_rr_list_rr(list, i)));
+    return least;
+}
+
+int expect_check(const struct expectation *e, struct slice answer, unsigned upstream, char *why, size_t room)
+{
+    ldns_pkt *pkt = NULL;
+    if (ldns_wire2pkt(&pkt, answer.data, answer.size) != LDNS_STATUS_OK) {
+        snprintf(why, room, "the answer does not parse");
+        return 1;
+    }
+    int bad = 1;
+    if (ldns_pkt_get_rcode(pkt) != (e->rcode & 15))
+        snprintf(why, room, "rcode: wanted %u, given %u", e->rcode, (unsigned)ldns_pkt_get_rcode(pkt));
+    else if (e->ad >= 0 && (ldns_pkt_ad(pkt) != 0) != e->ad)
+        snprintf(why, room, "AD: wanted %d, given %d", e->ad, ldns_pkt_ad(pkt) != 0);
+    else if (e->ede >= 0 && !has_ede(pkt, e->ede))
+        snprintf(why, room, "EDE %d is missing", e->ede);
+    else if (e->ede == -2 && has_ede(pkt, -2))
+        snprintf(why, room, "an EDE where none is due");
+    else if (e->ttl >= 0 && least_ttl(pkt) != (uint32_t)e->ttl)
+        snprintf(why, room, "TTL: wanted %ld, given %u", e->ttl, least_ttl(pkt));
+    else if (e->upstream_most >= 0 && upstream > e->upstream_most)
+        snprintf(why, room, "questions upstream: at most %ld wanted, %u went out", e->upstream_most,
+                 upstream);
+    else if (e->upstream_exact >= 0 && upstream != e->upstream_exact)
+        snprintf(why, room, "questions upstream: %ld wanted, %u went out", e->upstream_exact, upstream);
+    else
+        bad = e->has_data ? check_data(e, pkt, why, room) : 0;
+    ldns_pkt_free(pkt);
+    return bad;
+}

@@ -1,0 +1,430 @@
+#include "tests/replay/zone.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SIGNATURE_LIFE_S (14 * 86400)
+#define RSA_BITS         1024 /* tests sign hundreds of zones: the least that every library verifies */
+#define SOA_TEXT         "%s 3600 IN SOA ns.%s host.%s 1 3600 900 604800 900"
+
+static int complain(char *why, size_t room, const char *what, const char *about)
+{
+    snprintf(why, room, "%s: %s", what, about);
+    return 1;
+}
+
+static const struct {
+    const char *word;
+    enum zone_break how;
+} break_words[] = {
+    {"expired", BREAK_EXPIRED},          {"notyet", BREAK_NOT_YET},      {"badsig", BREAK_BAD_SIGNATURE},
+    {"nosig", BREAK_NO_SIGNATURE},       {"foreign", BREAK_FOREIGN_KEY}, {"gone", BREAK_GONE},
+    {"wrongsigner", BREAK_WRONG_SIGNER},
+};
+
+static int set_parameter(struct play_zone *zone, const char *key, const char *value)
+{
+    if (strcmp(key, "sign") == 0) {
+        if (strcasecmp(value, "none") == 0)
+            return 0;
+        const ldns_lookup_table *t = ldns_lookup_by_name(ldns_algorithms, value);
+        if (!t)
+            return 1;
+        zone->algorithm = (ldns_signing_algorithm)t->id;
+    } else if (strcmp(key, "denial") == 0) {
+        zone->nsec3 = strcmp(value, "nsec") != 0;
+        zone->optout = strcmp(value, "optout") == 0;
+    } else if (strcmp(key, "iterations") == 0) {
+        zone->iterations = (uint16_t)atoi(value);
+    } else if (strcmp(key, "salt") == 0) {
+        for (; value[0] && value[1] && zone->salt_size < sizeof(zone->salt); value += 2) {
+            unsigned byte;
+            if (sscanf(value, "%2x", &byte) != 1)
+                return 1;
+            zone->salt[zone->salt_size++] = (uint8_t)byte;
+        }
+    } else if (strcmp(key, "keys") == 0) {
+        zone->two_keys = atoi(value) == 2;
+    } else if (strcmp(key, "steps") == 0) {
+        return sscanf(value, "%u-%u", &zone->from, &zone->to) != 2;
+    } else {
+        return 1;
+    }
+    return 0;
+}
+
+int zone_begin(const char *line, struct play_zone **ret_zone, char *why, size_t room)
+{
+    char copy[1024], *save;
+    struct play_zone *zone = calloc(1, sizeof(*zone));
+    snprintf(copy, sizeof(copy), "%s", line);
+    char *word = strtok_r(copy, " \t", &save); /* ZONE_BEGIN */
+    word = strtok_r(NULL, " \t", &save);
+    if (!zone || !word || !(zone->apex = ldns_dname_new_frm_str(word)))
+        return complain(why, room, "ZONE_BEGIN wants a name", line);
+    ldns_dname2canonical(zone->apex);
+    zone->to = UINT32_MAX;
+    zone->records = ldns_rr_list_new();
+    while ((word = strtok_r(NULL, " \t", &save))) {
+        char *equals = strchr(word, '=');
+        if (!equals)
+            return complain(why, room, "ZONE_BEGIN: not key=value", word);
+        *equals = '\0';
+        if (set_parameter(zone, word, equals + 1))
+            return complain(why, room, "ZONE_BEGIN: unknown parameter or value", word);
+    }
+    *ret_zone = zone;
+    return 0;
+}
+
+static int add_fault(struct play_zone *zone, char *words, char *why, size_t room)
+{
+    char how[32], name[512], type[32];
+    if (sscanf(words, "%31s %511s %31s", how, name, type) != 3 || zone->fault_count == ZONE_MAX_FAULTS)
+        return complain(why, room, "BREAK wants how, name, type", words);
+    struct zone_fault *fault = &zone->faults[zone->fault_count];
+    for (unsigned i = 0; i < ARRAY_SIZE(break_words); i++)
+        if (strcmp(break_words[i].word, how) == 0)
+            fault->how = break_words[i].how;
+    fault->type = ldns_get_rr_type_by_name(type);
+    fault->name = ldns_dname_new_frm_str(name);
+    if (!fault->how || !fault->type || !fault->name)
+        return complain(why, room, "BREAK: unknown word", words);
+    ldns_dname2canonical(fault->name);
+    zone->fault_count++;
+    return 0;
+}
+
+int zone_line(struct play_zone *zone, const char *line, char *why, size_t room)
+{
+    char copy[RPL_MAX_LINE], *save;
+    snprintf(copy, sizeof(copy), "%s", line);
+    if (strncmp(copy, "SERVER ", 7) == 0) {
+        for (char *w = strtok_r(copy + 7, " \t", &save); w; w = strtok_r(NULL, " \t", &save))
+            if (zone->server_count == ZONE_MAX_SERVERS ||
+                scenario_address(w, &zone->servers[zone->server_count++]))
+                return complain(why, room, "SERVER: not an address", w);
+        return 0;
+    }
+    if (strncmp(copy, "BREAK ", 6) == 0)
+        return add_fault(zone, copy + 6, why, room);
+    ldns_rr *rr = NULL;
+    ldns_rdf *origin = ldns_rdf_clone(zone->apex), *previous = NULL;
+    ldns_status status = ldns_rr_new_frm_str(&rr, copy, 3600, origin, &previous);
+    ldns_rdf_deep_free(origin);
+    if (status != LDNS_STATUS_OK)
+        return complain(why, room, ldns_get_errorstr_by_id(status), line);
+    if (ldns_dname_compare(ldns_rr_owner(rr), zone->apex) != 0 &&
+        !ldns_dname_is_subdomain(ldns_rr_owner(rr), zone->apex))
+        return complain(why, room, "outside its zone", line);
+    ldns_dname2canonical(ldns_rr_owner(rr));
+    ldns_rr_list_push_rr(zone->records, rr);
+    return 0;
+}
+
+bool zone_fault_of(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type,
+                   enum zone_break how)
+{
+    for (unsigned i = 0; i < zone->fault_count; i++) {
+        const struct zone_fault *f = &zone->faults[i];
+        if (f->how == how && f->type == type && ldns_dname_compare(f->name, owner) == 0)
+            return true;
+    }
+    return false;
+}
+
+const struct zone_set *zone_find(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type)
+{
+    for (unsigned i = 0; i < zone->set_count; i++)
+        if (zone->sets[i].type == type && ldns_dname_compare(zone->sets[i].owner, owner) == 0)
+            return &zone->sets[i];
+    return NULL;
+}
+
+static void add_record(struct play_zone *zone, ldns_rr *rr)
+{
+    struct zone_set *set = (struct zone_set *)zone_find(zone, ldns_rr_owner(rr), ldns_rr_get_type(rr));
+    if (!set) {
+        if (zone->set_count == ZONE_MAX_SETS)
+            abort();
+        set = &zone->sets[zone->set_count++];
+        *set = (struct zone_set){.owner = ldns_rdf_clone(ldns_rr_owner(rr)),
+                                 .type = ldns_rr_get_type(rr),
+                                 .records = ldns_rr_list_new(),
+                                 .signatures = ldns_rr_list_new()};
+    }
+    ldns_rr_list_push_rr(set->records, rr);
+}
+
+static ldns_key *make_key(const struct play_zone *zone, uint16_t flags, int64_t now)
+{
+    uint16_t bits = zone->algorithm == LDNS_SIGN_ECDSAP384SHA384   ? 384
+                    : zone->algorithm == LDNS_SIGN_ECDSAP256SHA256 ? 256
+                                                                   : RSA_BITS;
+    ldns_key *key = ldns_key_new_frm_algorithm(zone->algorithm, bits);
+    if (!key)
+        return NULL;
+    ldns_key_set_pubkey_owner(key, ldns_rdf_clone(zone->apex));
+    ldns_key_set_flags(key, flags);
+    ldns_key_set_origttl(key, 3600);
+    ldns_key_set_inception(key, (uint32_t)(now - SIGNATURE_LIFE_S));
+    ldns_key_set_expiration(key, (uint32_t)(now + SIGNATURE_LIFE_S));
+    ldns_rr *public = ldns_key2rr(key);
+    ldns_key_set_keytag(key, ldns_calc_keytag(public));
+    ldns_rr_free(public);
+    return key;
+}
+
+static bool is_delegation(const struct play_zone *zone, const ldns_rdf *name)
+{
+    return ldns_dname_compare(name, zone->apex) != 0 && zone_find(zone, name, LDNS_RR_TYPE_NS);
+}
+
+/* Below a zone cut of this zone: glue, not authoritative data. */
+static bool is_below_cut(const struct play_zone *zone, const ldns_rdf *name)
+{
+    for (unsigned i = 0; i < zone->set_count; i++)
+        if (zone->sets[i].type == LDNS_RR_TYPE_NS &&
+            ldns_dname_compare(zone->sets[i].owner, zone->apex) != 0 &&
+            ldns_dname_is_subdomain(name, zone->sets[i].owner))
+            return true;
+    return false;
+}
+
+ldns_rdf *zone_hash(const struct play_zone *zone, const ldns_rdf *name)
+{
+    ldns_rdf *label =
+        ldns_nsec3_hash_name((ldns_rdf *)name, 1, zone->iterations, zone->salt_size, (uint8_t *)zone->salt);
+    if (ldns_dname_cat(label, zone->apex) != LDNS_STATUS_OK)
+        abort();
+    return label;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return ldns_dname_compare(*(ldns_rdf *const *)a, *(ldns_rdf *const *)b);
+}
+
+static ldns_rdf *type_map(const struct play_zone *zone, const ldns_rdf *name, bool nsec3)
+{
+    ldns_rr_type types[128];
+    size_t count = 0;
+    bool cut = is_delegation(zone, name), signed_data = false;
+    for (unsigned i = 0; i < zone->set_count && count < 120; i++) {
+        const struct zone_set *set = &zone->sets[i];
+        if (ldns_dname_compare(set->owner, name) != 0 || set->hash)
+            continue;
+        if (cut && set->type != LDNS_RR_TYPE_NS && set->type != LDNS_RR_TYPE_DS)
+            continue;
+        signed_data |= !cut || set->type == LDNS_RR_TYPE_DS;
+        types[count++] = set->type;
+    }
+    if (signed_data || (!nsec3 && count))
+        types[count++] = LDNS_RR_TYPE_RRSIG;
+    if (!nsec3)
+        types[count++] = LDNS_RR_TYPE_NSEC;
+    return ldns_dnssec_create_nsec_bitmap(types, count, nsec3 ? LDNS_RR_TYPE_NSEC3 : LDNS_RR_TYPE_NSEC);
+}
+
+/* Names that own a denial record: authoritative ones and cuts; for NSEC3 empty non-terminals too, less
+ * opt-outs. */
+static size_t denial_names(const struct play_zone *zone, ldns_rdf **names, size_t room)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < zone->set_count; i++) {
+        ldns_rdf *owner = zone->sets[i].owner;
+        if (is_below_cut(zone, owner))
+            continue;
+        if (zone->optout && is_delegation(zone, owner) && !zone_find(zone, owner, LDNS_RR_TYPE_DS))
+            continue;
+        for (ldns_rdf *name = ldns_rdf_clone(owner); count < room; name = ldns_dname_left_chop(name)) {
+            bool known = false;
+            for (size_t k = 0; k < count; k++)
+                known |= ldns_dname_compare(names[k], name) == 0;
+            if (!known)
+                names[count++] = name;
+            if (!zone->nsec3 || ldns_dname_compare(name, zone->apex) == 0)
+                break;
+        }
+    }
+    return count;
+}
+
+static void build_denial(struct play_zone *zone)
+{
+    static ldns_rdf *names[ZONE_MAX_SETS], *owners[ZONE_MAX_SETS];
+    size_t count = denial_names(zone, names, ZONE_MAX_SETS);
+    ldns_rr **chain = calloc(count, sizeof(*chain));
+    if (!chain)
+        abort();
+    if (!zone->nsec3)
+        qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 0; i < count; i++)
+        owners[i] = zone->nsec3 ? zone_hash(zone, names[i]) : names[i];
+    for (size_t i = 0; i < count; i++) {
+        /* the next owner in order, or the first */
+        ldns_rdf *next = NULL, *least = owners[0];
+        for (size_t k = 0; k < count; k++) {
+            if (ldns_dname_compare(owners[k], owners[i]) > 0 &&
+                (!next || ldns_dname_compare(owners[k], next) < 0))
+                next = owners[k];
+            if (ldns_dname_compare(owners[k], least) < 0)
+                least = owners[k];
+        }
+        next = next ? next : least;
+        ldns_rr *rr = ldns_rr_new();
+        ldns_rr_set_owner(rr, ldns_rdf_clone(owners[i]));
+        ldns_rr_set_ttl(rr, 900);
+        ldns_rr_set_class(rr, LDNS_RR_CLASS_IN);
+        if (zone->nsec3) {
+            ldns_rr_set_type(rr, LDNS_RR_TYPE_NSEC3);
+            ldns_nsec3_add_param_rdfs(rr, 1, zone->optout ? 1 : 0, zone->iterations, zone->salt_size,
+                                      zone->salt);
+            ldns_rdf *label = ldns_dname_label(next, 0), *hash = NULL;
+            char *text = ldns_rdf2str(label);
+            text[strlen(text) - 1] = '\0'; /* the final dot */
+            if (ldns_str2rdf_b32_ext(&hash, text) != LDNS_STATUS_OK)
+                abort();
+            free(text);
+            ldns_rdf_deep_free(label);
+            ldns_rr_push_rdf(rr, hash);
+        } else {
+            ldns_rr_set_type(rr, LDNS_RR_TYPE_NSEC);
+            ldns_rr_push_rdf(rr, ldns_rdf_clone(next));
+        }
+        ldns_rr_push_rdf(rr, type_map(zone, names[i], zone->nsec3));
+        chain[i] = rr;
+    }
+    for (size_t i = 0; i < count; i++) {
+        add_record(zone, chain[i]);
+        if (zone->nsec3)
+            zone->sets[zone->set_count - 1].hash = owners[i];
+    }
+    free(chain);
+}
+
+static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
+{
+    size_t last = ldns_key_list_key_count(zone->keys) - 1;
+    ldns_key *key = ldns_key_list_key(zone->keys, set->type == LDNS_RR_TYPE_DNSKEY ? 0 : last);
+    int64_t from = now - SIGNATURE_LIFE_S, until = now + SIGNATURE_LIFE_S;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_NO_SIGNATURE))
+        return;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_FOREIGN_KEY))
+        key = zone->foreign;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_EXPIRED))
+        until = now - 86400;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_NOT_YET))
+        from = now + 86400;
+    ldns_key_set_inception(key, (uint32_t)from);
+    ldns_key_set_expiration(key, (uint32_t)until);
+    ldns_rdf *owner = ldns_key_pubkey_owner(key), *parent = NULL;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_WRONG_SIGNER)) {
+        parent = ldns_dname_left_chop(zone->apex);
+        ldns_key_set_pubkey_owner(key, parent);
+    }
+    ldns_key_list *one = ldns_key_list_new();
+    ldns_key_list_push_key(one, key);
+    set->signatures = ldns_sign_public(set->records, one);
+    ldns_key_set_pubkey_owner(key, owner);
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_BAD_SIGNATURE)) {
+        ldns_rdf *signature = ldns_rr_rrsig_sig(ldns_rr_list_rr(set->signatures, 0));
+        ldns_rdf_data(signature)[ldns_rdf_size(signature) / 2] ^= 0x55;
+    }
+}
+
+static int make_keys(struct play_zone *zone, int64_t now)
+{
+    zone->keys = ldns_key_list_new();
+    ldns_key *first = make_key(zone, 257, now), *second = zone->two_keys ? make_key(zone, 256, now) : NULL;
+    zone->foreign = make_key(zone, 256, now);
+    if (!first || !zone->foreign || (zone->two_keys && !second))
+        return 1;
+    ldns_key_list_push_key(zone->keys, first);
+    if (second)
+        ldns_key_list_push_key(zone->keys, second);
+    return 0;
+}
+
+static void add_apex(struct play_zone *zone)
+{
+    if (!zone_find(zone, zone->apex, LDNS_RR_TYPE_SOA)) {
+        char text[2048], *apex = ldns_rdf2str(zone->apex);
+        const char *below = strcmp(apex, ".") == 0 ? "" : apex;
+        ldns_rr *soa = NULL;
+        snprintf(text, sizeof(text), SOA_TEXT, apex, below, below);
+        if (ldns_rr_new_frm_str(&soa, text, 3600, NULL, NULL) != LDNS_STATUS_OK)
+            abort();
+        add_record(zone, soa);
+        free(apex);
+    }
+    for (size_t i = 0; zone->algorithm && i < ldns_key_list_key_count(zone->keys); i++)
+        add_record(zone, ldns_key2rr(ldns_key_list_key(zone->keys, i)));
+}
+
+static ldns_rr *zone_ds(const struct play_zone *zone)
+{
+    ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, LDNS_SHA256);
+    ldns_rr_free(key);
+    return ds;
+}
+
+static void add_child_ds(struct play_zone *parent, const struct play_zone *zones)
+{
+    for (const struct play_zone *child = zones; child; child = child->next) {
+        bool same_time = child->from <= parent->to && parent->from <= child->to;
+        if (child == parent || !child->algorithm || !same_time || !is_delegation(parent, child->apex))
+            continue;
+        bool own = false;
+        for (size_t i = 0; i < ldns_rr_list_rr_count(parent->records); i++) {
+            const ldns_rr *rr = ldns_rr_list_rr(parent->records, i);
+            own |= ldns_rr_get_type(rr) == LDNS_RR_TYPE_DS &&
+                   ldns_dname_compare(ldns_rr_owner(rr), child->apex) == 0;
+        }
+        if (!own && !zone_fault_of(parent, child->apex, LDNS_RR_TYPE_DS, BREAK_GONE))
+            add_record(parent, zone_ds(child));
+    }
+}
+
+int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room)
+{
+    for (struct play_zone *zone = zones; zone; zone = zone->next) {
+        zone->sets = calloc(ZONE_MAX_SETS, sizeof(*zone->sets));
+        if (!zone->sets)
+            abort();
+        for (size_t i = 0; i < ldns_rr_list_rr_count(zone->records); i++)
+            add_record(zone, ldns_rr_list_rr(zone->records, i));
+        if (zone->algorithm && make_keys(zone, now))
+            return complain(why, room, "cannot make a key", "this algorithm is not in libldns here");
+        add_apex(zone);
+    }
+    for (struct play_zone *zone = zones; zone; zone = zone->next) {
+        add_child_ds(zone, zones);
+        if (!zone->algorithm)
+            continue;
+        build_denial(zone);
+        for (unsigned i = 0; i < zone->set_count; i++) {
+            struct zone_set *set = &zone->sets[i];
+            if (is_below_cut(zone, set->owner) ||
+                (is_delegation(zone, set->owner) && set->type != LDNS_RR_TYPE_DS &&
+                 set->type != LDNS_RR_TYPE_NSEC))
+                continue;
+            sign_set(zone, set, now);
+        }
+    }
+    return 0;
+}
+
+void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr *ds), void *ctx)
+{
+    for (const struct play_zone *zone = zones; zone; zone = zone->next) {
+        bool has_parent = false;
+        for (const struct play_zone *other = zones; other; other = other->next)
+            has_parent |=
+                other != zone && other->algorithm && ldns_dname_is_subdomain(zone->apex, other->apex);
+        if (zone->algorithm && !has_parent)
+            fn(ctx, zone_ds(zone));
+    }
+}

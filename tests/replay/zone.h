@@ -1,0 +1,116 @@
+#pragma once
+/* Zones that a scenario defines instead of writing every reply out: signed when the scenario is loaded, so
+ * that no date rots and every algorithm is covered, and served by an authoritative server of the player's
+ * own.
+ *
+ *   ZONE_BEGIN name [key=value…]
+ *     sign=ECDSAP256SHA256|ECDSAP384SHA384|RSASHA256|RSASHA512|RSASHA1|ED25519|ED448|none   (default none)
+ *     denial=nsec|nsec3|optout   iterations=N   salt=HEX   keys=1|2 (2: a key signing key and a zone signing
+ * key) steps=FROM-TO  the steps at which this version of the zone is served (default: all) SERVER address…
+ * who serves it BREAK how name type               how one RRset's signature is broken, or the RRset withheld:
+ *     expired notyet badsig nosig foreign (signed by a key that is not in the set) gone (not served at all)
+ *     wrongsigner
+ *   records in zone text, relative names below the zone; a SOA is added where there is none; DS records of
+ * signed child zones of the scenario are added unless the zone holds DS records for them, or BREAK gone says
+ * no ZONE_END
+ *
+ * A server that misbehaves, whatever it serves, while the steps last:
+ *   MISBEHAVE address how [steps=FROM-TO]   how: silent, rcode=NAME, lame (REFUSED), badid, malformed,
+ * formerr (answers EDNS with FORMERR), truncate (TC over UDP), upward (refers to the root) */
+
+#include "tests/replay/scenario.h"
+
+enum zone_break {
+    BREAK_EXPIRED = 1,
+    BREAK_NOT_YET,
+    BREAK_BAD_SIGNATURE,
+    BREAK_NO_SIGNATURE,
+    BREAK_FOREIGN_KEY,
+    BREAK_GONE,
+    BREAK_WRONG_SIGNER,
+};
+
+struct zone_fault {
+    enum zone_break how;
+    ldns_rdf *name;
+    ldns_rr_type type;
+};
+
+/* One RRset with its signatures. */
+struct zone_set {
+    ldns_rdf *owner;
+    ldns_rr_type type;
+    ldns_rr_list *records, *signatures;
+    ldns_rdf *hash; /* NSEC3: the hashed owner label's name, else NULL */
+};
+
+#define ZONE_MAX_SETS    4096u
+#define ZONE_MAX_FAULTS  32u
+#define ZONE_MAX_SERVERS 16u
+
+struct play_zone {
+    struct play_zone *next;
+    ldns_rdf *apex;
+    unsigned from, to;
+    struct address servers[ZONE_MAX_SERVERS];
+    unsigned server_count;
+    ldns_signing_algorithm algorithm; /* 0: unsigned */
+    bool nsec3, optout, two_keys;
+    uint16_t iterations;
+    uint8_t salt[32];
+    uint8_t salt_size;
+    struct zone_fault faults[ZONE_MAX_FAULTS];
+    unsigned fault_count;
+    ldns_rr_list *records; /* as written */
+    ldns_key_list *keys;   /* [0] signs the DNSKEY set, the last signs all else */
+    ldns_key *foreign;
+    struct zone_set *sets;
+    unsigned set_count;
+};
+
+/* One line of a ZONE block. 0; 1 and why. */
+int zone_begin(const char *line, struct play_zone **ret_zone, char *why, size_t room);
+int zone_line(struct play_zone *zone, const char *line, char *why, size_t room);
+/* Makes keys, DS records, denial chains and signatures of all zones, valid around now. 0; 1 and why. */
+int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room);
+/* DS records (text form, one per signed zone without a signed parent among the zones) that the player takes
+ * as trust anchors. Calls fn for each. */
+void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr *ds), void *ctx);
+
+enum misbehaviour {
+    MISBEHAVE_SILENT = 1,
+    MISBEHAVE_RCODE,
+    MISBEHAVE_BAD_ID,
+    MISBEHAVE_MALFORMED,
+    MISBEHAVE_NO_EDNS,
+    MISBEHAVE_TRUNCATE,
+    MISBEHAVE_UPWARD,
+};
+
+struct play_server {
+    struct play_server *next;
+    struct address address;
+    enum misbehaviour how;
+    uint16_t rcode;
+    unsigned from, to;
+};
+
+/* A MISBEHAVE line. 0; 1 and why. */
+int server_line(const char *line, struct play_server **ret_server, char *why, size_t room);
+/* How that server misbehaves at the step, or NULL. */
+const struct play_server *server_fault(const struct play_server *servers, const struct address *address,
+                                       unsigned step);
+/* Turns a good reply of size bytes at out into that server's; may return 0: silence. */
+size_t server_spoil(const struct play_server *server, struct slice query, bool tcp, uint8_t *out,
+                    size_t size);
+
+/* The reply of the server at that address and step to a query. 0 bytes: no zone of this scenario lives there.
+ */
+size_t zone_answer(const struct play_zone *zones, const struct address *server, unsigned step,
+                   struct slice query, bool tcp, uint8_t *out);
+
+/* Parts of a zone, shared by zone.c and zone_answer.c. */
+const struct zone_set *zone_find(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type);
+bool zone_fault_of(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type,
+                   enum zone_break how);
+ldns_rdf *zone_hash(const struct play_zone *zone, const ldns_rdf *name);
