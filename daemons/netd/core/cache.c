@@ -1,0 +1,172 @@
+/* Steps 2 and 3a: from what the cache knows, and from what validatord said. */
+
+#include "daemons/netd/core/netd_internal.h"
+
+struct lookup netd_lookup(const struct netd_config *config, struct arena *arena, const struct env *env,
+                          const struct cache_view *view, const struct netd_question *question,
+                          uint32_t *hashes)
+{
+    *hashes = config->nsec3_hash ? BUDGET_NSEC3_HASHES : 0;
+    return (struct lookup){.view = view,
+                           .arena = arena,
+                           .now = env->wall,
+                           .checking_disabled = (question->flags & FLAG_CD) != 0,
+                           .aggressive_denial = config->aggressive_denial,
+                           .stale_max_s = -1,
+                           .nsec3_iterations_max = config->nsec3_iterations,
+                           .max_steps = BUDGET_CNAME_STEPS,
+                           .nsec3_hash = config->nsec3_hash,
+                           .nsec3_ctx = config->nsec3_ctx,
+                           .nsec3_budget = hashes};
+}
+
+/* Is what the question's own name holds in the last tenth of its life? */
+static bool due_for_refresh(const struct netd_config *config, struct arena *arena, const struct env *env,
+                            const struct cache_view *view, const struct netd_question *question)
+{
+    const uint16_t types[2] = {question->ask_type, TYPE_CNAME};
+    if (!config->prefetch)
+        return false;
+    for (unsigned i = 0; i < 2; i++) {
+        struct cache_key key;
+        struct slice value;
+        struct cache_rr rr;
+        if (cache_key_rr(question->qname, types[i], &key) != 0 ||
+            view->get(view->ctx, CACHE_RR, cache_key_slice(&key), &value) != 0 ||
+            cache_rr_decode(arena, cache_key_slice(&key), value, question->qname, types[i], &rr) != 0)
+            continue;
+        int64_t life = rr.expires.s - rr.stored.s, left = rr.expires.s - env->wall.s;
+        return life >= NETD_REFRESH_MIN_TTL_S && left <= life / 10;
+    }
+    return false;
+}
+
+/* RD=0 and the cache has no answer: the closest delegation it knows, as BIND and Unbound do. */
+static void referral_answer(const struct lookup *lookup, const struct netd_question *question,
+                            struct answer *answer)
+{
+    struct cache_zone zone;
+    const uint8_t *cut;
+    answer->rcode = RCODE_NOERROR;
+    answer->security = SECURITY_INSECURE;
+    answer->authentic = false;
+    if (answer->answer.count == 0 && cache_closest_cut(lookup, question->qname, &zone, &cut) == 0 &&
+        zone.has_delegation)
+        (void)rrset_list_add(lookup->arena, &answer->authority,
+                             &zone.ns); /* out of memory: a reply without */
+}
+
+static uint32_t keep_s(const struct netd_config *config, const struct answer *answer)
+{
+    if (answer->stale)
+        return NETD_KEEP_STALE_S;
+    return MIN(MIN(answer->ttl, config->max_ttl_s), NETD_KEEP_MAX_S);
+}
+
+bool stale_answer(const struct netd_config *config, struct arena *arena, const struct env *env,
+                  const struct cache_view *view, const struct netd_question *question,
+                  struct answer *ret_answer)
+{
+    if (!config->stale_enabled || !view)
+        return false;
+    uint32_t hashes;
+    struct lookup lookup = netd_lookup(config, arena, env, view, question, &hashes);
+    lookup.stale_max_s = config->stale_max_age_s;
+    const uint8_t *next;
+    struct answer answer = {0};
+    if (cache_answer(&lookup, question->qname, question->ask_type, &answer, &next) != LOOKUP_HIT)
+        return false;
+    any_answer(config, arena, env, view, question, &answer);
+    *ret_answer = answer;
+    return true;
+}
+
+/* A failure is remembered: the last good data at once (RFC 8767 5, RFC 9520), with the reason beside it. */
+static void answer_failure(const struct netd_config *config, struct arena *arena, const struct env *env,
+                           const struct cache_view *view, const struct netd_question *question,
+                           struct answer *failure)
+{
+    struct answer good;
+    if (!stale_answer(config, arena, env, view, question, &good))
+        return;
+    for (unsigned i = 0; i < failure->ede_count; i++)
+        answer_add_ede(&good, failure->ede[i].code, failure->ede[i].text, failure->ede[i].text_size);
+    *failure = good;
+}
+
+enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena *arena,
+                                  const struct env *env, const struct cache_view *view,
+                                  const struct netd_question *question, uint8_t *reply, size_t room,
+                                  size_t *ret_size, bool *ret_refresh, uint32_t *ret_keep_s)
+{
+    uint32_t hashes;
+    struct lookup lookup = netd_lookup(config, arena, env, view, question, &hashes);
+    struct answer answer = {0};
+    const uint8_t *next = NULL;
+    bool refresh = false, keep = true;
+    int outcome = cache_answer(&lookup, question->qname, question->ask_type, &answer, &next);
+    switch (outcome) {
+    case LOOKUP_HIT:
+        refresh = (question->flags & FLAG_RD) != 0 && due_for_refresh(config, arena, env, view, question);
+        any_answer(config, arena, env, view, question, &answer);
+        break;
+    case LOOKUP_FAILURE:
+        answer_failure(config, arena, env, view, question, &answer);
+        answer.ttl = NETD_KEEP_STALE_S;
+        break;
+    case LOOKUP_LOOP:
+        answer.rcode = RCODE_SERVFAIL;
+        answer.authentic = false;
+        answer.ttl = MIN(answer.ttl, NETD_KEEP_STALE_S);
+        break;
+    case LOOKUP_YXDOMAIN:
+        answer.rcode = RCODE_YXDOMAIN;
+        break;
+    default: /* a miss; and when our own memory is short, validatord's answer is still to be had */
+        if ((question->flags & FLAG_RD) != 0)
+            return NETD_RESOLVE;
+        referral_answer(&lookup, question, &answer);
+        keep = false;
+    }
+    reply_from_answer(config, env, question, &answer, &(struct reply_extra){.ede = EDE_NONE}, reply, room,
+                      ret_size);
+    *ret_refresh = refresh;
+    *ret_keep_s = keep ? keep_s(config, &answer) : 0;
+    return NETD_REPLY;
+}
+
+/* A Verdict frame carries the message; what kind of answer it is shows in it. */
+static bool is_negative(const struct netd_question *question, const struct answer *answer)
+{
+    if (answer->rcode == RCODE_NXDOMAIN)
+        return true;
+    if (answer->rcode != RCODE_NOERROR)
+        return false;
+    for (uint32_t i = 0; i < answer->answer.count; i++) {
+        if (answer->answer.items[i].type == question->ask_type)
+            return false;
+    }
+    return true;
+}
+
+enum netd_outcome netd_core_verdict(const struct netd_config *config, struct arena *arena,
+                                    const struct env *env, const struct netd_question *question,
+                                    const struct answer *answer, uint8_t *reply, size_t room,
+                                    size_t *ret_size, uint32_t *ret_keep_s)
+{
+    struct answer said = *answer;
+    if (said.security == SECURITY_BOGUS && (question->flags & FLAG_CD) == 0) {
+        /* validatord already says SERVFAIL here; if it ever did not, the data still must not pass. */
+        said.rcode = RCODE_SERVFAIL;
+        said.answer.count = said.authority.count = 0;
+        said.authentic = said.negative = false;
+    }
+    said.negative = is_negative(question, &said);
+    any_answer(config, arena, env, NULL, question, &said);
+    reply_from_answer(config, env, question, &said, &(struct reply_extra){.ede = EDE_NONE}, reply, room,
+                      ret_size);
+    *ret_keep_s = said.ttl == 0                  ? 0
+                  : said.rcode == RCODE_SERVFAIL ? NETD_KEEP_STALE_S
+                                                 : keep_s(config, &said);
+    return NETD_REPLY;
+}
