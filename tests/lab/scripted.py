@@ -115,7 +115,7 @@ def serve(addresses):
                     if reply is None:
                         continue
                     if sockets[s] == "slow":
-                        delayed.append((time.monotonic() + 1.2, s, reply, peer))
+                        delayed.append((time.monotonic() + 0.6, s, reply, peer))
                     else:
                         s.sendto(reply[:1232], peer)
                 else:
