@@ -81,6 +81,29 @@ int ctl_name(struct ctl *ctl, const char *text, uint8_t ret_name[255], size_t *r
 /* "1h" and the like in milliseconds. As above. */
 int ctl_duration(struct ctl *ctl, const char *text, uint64_t *ret_ms);
 
+/* The name of an address in in-addr.arpa or ip6.arpa. 0, or 1: not an address. */
+int ctl_reverse_name(const char *text, char buf[80]);
+
+/* Reports as text (layout.c). The end of a key tells the unit: _s, _ms, _us, _bytes, _at_s (a point in time).
+ */
+char *ctl_duration_text(int64_t seconds, char buf[48]);
+char *ctl_size_text(uint64_t bytes, char buf[48]);
+/* A value in one line; buf. */
+char *ctl_value_text(const char *key, const json_t *value, char *buf, size_t room);
+/* "ds_expires_s" as "Ds expires". */
+char *ctl_label(const char *key, char buf[64]);
+/* "label: value" lines, aligned; without the keys in skip (NULL-terminated, may be NULL). */
+void ctl_print_fields(struct ctl *ctl, const json_t *object, const char *const *skip, int indent);
+/* An array of objects as a table; the columns in `first` come first. Nothing for an empty one. An exit code.
+ */
+int ctl_print_table(struct ctl *ctl, const json_t *rows, const char *const *first);
+/* A whole report: JSON as it is; else its array under that key as a table, and the rest as fields. An exit
+ * code. */
+int ctl_print_report(struct ctl *ctl, const json_t *value, const char *array, const char *const *columns);
+
+/* An explain report as text; an exit code. */
+int ctl_print_explanation(struct ctl *ctl, const json_t *report);
+
 /* Verbs, by file. */
 int ctl_verb_query(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_status(struct ctl *ctl, int argc, char **argv);

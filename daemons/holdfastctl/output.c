@@ -28,6 +28,7 @@ int ctl_fail(struct ctl *ctl, int code, const char *format, ...)
 void ctl_print_json(struct ctl *ctl, const json_t *value)
 {
     json_dumpf(value, ctl->out,
-               JSON_ENCODE_ANY | (ctl->json == CTL_JSON_PRETTY ? JSON_INDENT(4) : JSON_COMPACT));
+               JSON_ENCODE_ANY | JSON_REAL_PRECISION(6) |
+                   (ctl->json == CTL_JSON_PRETTY ? JSON_INDENT(4) : JSON_COMPACT));
     fputc('\n', ctl->out);
 }
