@@ -437,6 +437,58 @@ static int read_server(struct reader *r)
     return 0;
 }
 
+static int read_include(struct reader *r);
+
+/* One statement behind the options. 0; 1: see the error; 2: SCENARIO_END. */
+static int read_statement(struct reader *r)
+{
+    if (starts_with(r->line, "SCENARIO_BEGIN")) {
+        snprintf(r->scenario->title, sizeof(r->scenario->title), "%.500s",
+                 r->line + strlen("SCENARIO_BEGIN"));
+        return 0;
+    }
+    if (starts_with(r->line, "RANGE_BEGIN"))
+        return read_range(r);
+    if (starts_with(r->line, "ZONE_BEGIN"))
+        return read_zone(r);
+    if (starts_with(r->line, "MISBEHAVE"))
+        return read_server(r);
+    if (starts_with(r->line, "INCLUDE"))
+        return read_include(r);
+    if (starts_with(r->line, "STEP"))
+        return read_step(r);
+    if (starts_with(r->line, "SCENARIO_END"))
+        return 2;
+    return fail(r, "unknown statement");
+}
+
+/* INCLUDE file: its statements as if they stood here; the path is relative to the scenario's folder. */
+static int read_include(struct reader *r)
+{
+    char name[256], path[1400];
+    const char *slash = strrchr(r->scenario->path, '/');
+    FILE *outer = r->file;
+    unsigned outer_line = r->line_number;
+    int bad = 0;
+    if (sscanf(r->line, "INCLUDE %255s", name) != 1)
+        return fail(r, "INCLUDE wants a file");
+    snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - r->scenario->path + 1) : 0,
+             r->scenario->path, name);
+    r->file = fopen(path, "r");
+    if (!r->file) {
+        r->file = outer;
+        return fail(r, "the included file cannot be opened");
+    }
+    r->line_number = 0;
+    while (!bad && next_line(r))
+        bad =
+            starts_with(r->line, "INCLUDE") ? fail(r, "INCLUDE inside an included file") : read_statement(r);
+    fclose(r->file);
+    r->file = outer;
+    r->line_number = outer_line;
+    return bad;
+}
+
 int scenario_read(const char *path, struct scenario *ret_scenario)
 {
     struct reader *r = must_calloc(sizeof(*r));
@@ -458,21 +510,9 @@ int scenario_read(const char *path, struct scenario *ret_scenario)
     bad = read_options(r);
     bool ended = false;
     while (!bad && !ended && next_line(r)) {
-        if (starts_with(r->line, "SCENARIO_BEGIN"))
-            snprintf(ret_scenario->title, sizeof(ret_scenario->title), "%.500s",
-                     r->line + strlen("SCENARIO_BEGIN"));
-        else if (starts_with(r->line, "RANGE_BEGIN"))
-            bad = read_range(r);
-        else if (starts_with(r->line, "ZONE_BEGIN"))
-            bad = read_zone(r);
-        else if (starts_with(r->line, "MISBEHAVE"))
-            bad = read_server(r);
-        else if (starts_with(r->line, "STEP"))
-            bad = read_step(r);
-        else if (starts_with(r->line, "SCENARIO_END"))
-            ended = true;
-        else
-            bad = fail(r, "unknown statement");
+        bad = read_statement(r);
+        ended = bad == 2;
+        bad = ended ? 0 : bad;
     }
     if (!bad && !ended)
         bad = fail(r, "no SCENARIO_END");
