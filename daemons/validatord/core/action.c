@@ -1,0 +1,42 @@
+/* The queue of actions. An action holds the job whose arena its bytes are in until the shell asks for the
+ * next. */
+
+#include <stdlib.h>
+
+#include "daemons/validatord/core/internal.h"
+
+struct action *action_new(struct val_core *core, enum val_action_kind kind, struct job *job)
+{
+    struct action *action = calloc(1, sizeof(*action));
+    if (!action)
+        return NULL;
+    action->action.kind = kind;
+    action->job = job;
+    job_hold(job);
+    list_append(&core->actions, &action->node);
+    return action;
+}
+
+static void action_free(struct val_core *core, struct action *action)
+{
+    job_release(core, action->job);
+    free(action);
+}
+
+void action_drop_given(struct val_core *core)
+{
+    if (core->given)
+        action_free(core, TAKE(core->given));
+}
+
+bool val_core_next_action(struct val_core *core, struct val_action *ret_action)
+{
+    action_drop_given(core);
+    if (list_empty(&core->actions))
+        return false;
+    struct action *action = CONTAINER_OF(core->actions.next, struct action, node);
+    list_remove(&action->node);
+    core->given = action;
+    *ret_action = action->action;
+    return true;
+}

@@ -1,0 +1,237 @@
+/* What is written to the cache: only what was judged, with the epoch it was judged under, and never over
+ * something better (DESIGN invariant 3, section 4). A write that cannot be made costs an entry, never an
+ * answer. */
+
+#include <string.h>
+
+#include "daemons/validatord/core/internal.h"
+
+static bool write_action(struct val_core *core, struct job *job, enum cache_db db,
+                         const struct cache_key *key, struct slice value, bool remove)
+{
+    if (job->epoch != core->epoch)
+        return false; /* the writer would drop it */
+    uint8_t *bytes = arena_copy(job->arena, key->bytes, key->size);
+    struct action *action = bytes ? action_new(core, VAL_ACTION_WRITE, job) : NULL;
+    if (!action)
+        return false;
+    action->action.write = (struct cache_write){
+        .db = db, .remove = remove, .key = slice_make(bytes, key->size), .value = value, .epoch = job->epoch};
+    return true;
+}
+
+void entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
+                 struct slice value)
+{
+    write_action(core, job, db, key, value, false);
+}
+
+void entries_remove(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key)
+{
+    write_action(core, job, db, key, (struct slice){0}, true);
+}
+
+static bool exists(struct val_core *core, enum cache_db db, const struct cache_key *key,
+                   struct slice *ret_value)
+{
+    return core->view->get(core->view->ctx, db, cache_key_slice(key), ret_value) == 0;
+}
+
+/* May an RRset of this security and rank replace the entry of that key? Unexpired data gives way only to data
+ * of no less security, and among equals of no less rank (RFC 2181 5.4.1). */
+static bool may_replace(struct val_core *core, struct arena *arena, const struct cache_key *key,
+                        const struct rrset *rrset)
+{
+    struct slice value;
+    struct cache_rr old;
+
+    if (!exists(core, CACHE_RR, key, &value) ||
+        cache_rr_decode(arena, cache_key_slice(key), value, rrset->owner, rrset->type, &old) != 0 ||
+        cache_ttl_left(old.stored, old.expires, core->env->wall) == 0)
+        return true;
+    if (old.rrset.security != rrset->security)
+        return rrset->security > old.rrset.security;
+    return rrset->rank >= old.rrset.rank;
+}
+
+static void put_rr(struct val_core *core, struct job *job, const struct cache_key *key,
+                   const struct cache_rr *rr)
+{
+    struct slice value;
+
+    if (rr->rrset.count <= CACHE_RDATA_MAX &&
+        cache_rr_encode(job->arena, cache_key_slice(key), rr, &value) == 0)
+        entries_put(core, job, CACHE_RR, key, value);
+}
+
+/* A wildcard expansion is kept under the wildcard's name too: other names are answered from there (RFC
+ * 8198 5.3). */
+static void put_wildcard(struct val_core *core, struct task *task, const struct cache_rr *rr)
+{
+    struct cache_rr source = *rr;
+    struct cache_key key;
+    uint8_t name[NAME_MAX];
+    unsigned labels = rr->rrset.wildcard_labels - 1u;
+
+    if (labels > name_labels(task->job.name) || name_make_wildcard(name_suffix(task->job.name, labels), name))
+        return;
+    uint8_t *owner = arena_copy(task->job.arena, name, name_size(name));
+    if (!owner || cache_key_rr(owner, rr->rrset.type, &key))
+        return;
+    source.rrset.owner = owner;
+    source.rrset.wildcard_labels = 0;
+    source.proof = (struct rrset_list){0};
+    source.authentic = true;
+    if (may_replace(core, task->job.arena, &key, &source.rrset))
+        put_rr(core, &task->job, &key, &source);
+}
+
+/* The denials that a positive answer has refuted. */
+static void drop_negative(struct val_core *core, struct job *job, uint16_t type)
+{
+    struct cache_key key;
+    struct slice value;
+
+    if (cache_key_rr(job->name, type, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
+        entries_remove(core, job, CACHE_NEG, &key);
+    if (cache_key_rr(job->name, 0, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
+        entries_remove(core, job, CACHE_NEG, &key);
+}
+
+void entries_positive(struct val_core *core, struct task *task)
+{
+    const struct rrset *main = &task->finding.main.items[0];
+    wall_s now = core->env->wall;
+    struct cache_key key;
+
+    if (task->ttl == 0 || cache_key_rr(main->owner, main->type, &key) ||
+        !may_replace(core, task->job.arena, &key, main))
+        return;
+    struct cache_rr rr = {.rrset = *main,
+                          .proof = task->proof,
+                          .stored = now,
+                          .expires = {.s = now.s + task->ttl},
+                          .signature_expires = task->signature_expires,
+                          .original_ttl = main->ttl,
+                          .authentic = task->authentic};
+    rr.rrset.ttl = task->ttl;
+    put_rr(core, &task->job, &key, &rr);
+    if (main->security == SECURITY_SECURE && main->wildcard_labels)
+        put_wildcard(core, task, &rr);
+    if (task->finding.kind == FINDING_POSITIVE)
+        drop_negative(core, &task->job, task->job.type);
+}
+
+/* Data that a denial of no less security has refuted goes, once it is expired or the denial is as good. */
+static void drop_positive(struct val_core *core, struct task *task)
+{
+    struct rrset denied = {
+        .owner = task->job.name, .type = task->job.type, .security = task->security, .rank = RANK_ANSWER};
+    struct cache_key key;
+    struct slice value;
+
+    if (cache_key_rr(task->job.name, task->job.type, &key) == 0 && exists(core, CACHE_RR, &key, &value) &&
+        may_replace(core, task->job.arena, &key, &denied))
+        entries_remove(core, &task->job, CACHE_RR, &key);
+}
+
+void entries_negative(struct val_core *core, struct task *task)
+{
+    bool nxdomain = task->finding.kind == FINDING_NXDOMAIN;
+    wall_s now = core->env->wall;
+    struct cache_neg neg = {.kind = nxdomain ? CACHE_NEG_NXDOMAIN : CACHE_NEG_NODATA,
+                            .security = task->security,
+                            .authentic = task->authentic,
+                            .stored = now,
+                            .expires = {.s = now.s + task->ttl}};
+    struct cache_key key;
+    struct slice value;
+
+    if (task->ttl == 0 || task->finding.main.count == 0 ||
+        cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key))
+        return;
+    int r = rrset_list_add(task->job.arena, &neg.proof, &task->finding.main.items[0]);
+    for (uint32_t i = 0; i < task->proof.count && r == 0; i++)
+        r = rrset_list_add(task->job.arena, &neg.proof, &task->proof.items[i]);
+    if (r < 0 || cache_neg_encode(task->job.arena, cache_key_slice(&key), &neg, &value) != 0)
+        return;
+    entries_put(core, &task->job, CACHE_NEG, &key, value);
+    drop_positive(core, task);
+}
+
+/* Base32 with extended hex alphabet, RFC 4648 7, as in NSEC3 owner names. 0, or 1. */
+static int hash_label(const uint8_t *owner, uint8_t ret_hash[20])
+{
+    uint32_t bits = 0;
+    unsigned count = 0, out = 0;
+
+    if (owner[0] != 32)
+        return 1;
+    for (unsigned i = 1; i <= 32; i++) {
+        uint8_t c = owner[i], value;
+        if (c >= '0' && c <= '9')
+            value = (uint8_t)(c - '0');
+        else if (c >= 'a' && c <= 'v')
+            value = (uint8_t)(c - 'a' + 10);
+        else
+            return 1;
+        bits = bits << 5 | value;
+        count += 5;
+        if (count >= 8) {
+            count -= 8;
+            ret_hash[out++] = (uint8_t)(bits >> count);
+        }
+    }
+    return 0;
+}
+
+static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache_db *ret_db,
+                      struct cache_key *ret_key)
+{
+    uint8_t hash[20];
+
+    if (rrset->type == TYPE_NSEC) {
+        *ret_db = CACHE_NSEC;
+        return cache_key_nsec(zone, rrset->owner, ret_key);
+    }
+    const struct rdata *rdata = &rrset->rdata[0];
+    if (rrset->count != 1 || rdata->size < 5 || rdata->size < 5u + rdata->data[4] ||
+        hash_label(rrset->owner, hash) || !name_equal(name_parent(rrset->owner), zone))
+        return 1;
+    uint16_t iterations = (uint16_t)(rdata->data[2] << 8 | rdata->data[3]);
+    *ret_db = CACHE_NSEC3;
+    return cache_key_nsec3(zone, rdata->data[0], iterations, slice_make(rdata->data + 5, rdata->data[4]),
+                           slice_make(hash, sizeof(hash)), ret_key);
+}
+
+void entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
+                     const struct rrset_list *list, const wall_s *expires)
+{
+    wall_s now = core->env->wall;
+    const struct rrset *soa = NULL;
+
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->items[i].type == TYPE_SOA && list->items[i].security == SECURITY_SECURE)
+            soa = &list->items[i];
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct rrset *rrset = &list->items[i];
+        struct cache_key key;
+        struct slice value;
+        enum cache_db db;
+        uint32_t ttl = MIN(MIN(rrset->ttl, core->config.max_ttl_s), NEGATIVE_TTL_MAX_S);
+
+        if ((rrset->type != TYPE_NSEC && rrset->type != TYPE_NSEC3) || rrset->security != SECURITY_SECURE ||
+            rrset->count != 1 || rrset->wildcard_labels || ttl == 0 || denial_key(zone, rrset, &db, &key))
+            continue;
+        struct cache_rr rr = {.rrset = *rrset,
+                              .stored = now,
+                              .expires = {.s = now.s + ttl},
+                              .signature_expires = expires[i],
+                              .original_ttl = rrset->ttl,
+                              .authentic = true};
+        if (soa && rrset_list_add(job->arena, &rr.proof, soa) < 0)
+            continue;
+        if (cache_rr_encode(job->arena, cache_key_slice(&key), &rr, &value) == 0)
+            entries_put(core, job, db, &key, value);
+    }
+}

@@ -1,0 +1,353 @@
+/* Fetches: what recursord is asked for, from which cut, at whose expense.
+ *
+ * Part of the purse's upstream queries is set aside for each fetch and what was not used comes back with
+ * Done, so that fetches side by side cannot spend the same queries twice (DESIGN invariant 6). */
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "common/wire/build.h"
+#include "daemons/validatord/core/internal.h"
+
+#define DELEGATION_BYTES 8192u
+#define LOST_COST        4u /* queries that a fetch may have sent before recursord went away */
+
+/* enum rec_outcome of recursord's core, as it travels in Done. */
+enum done_outcome {
+    DONE_ANSWERED = 0,
+    DONE_UNREACHABLE = 1,
+    DONE_SERVFAIL = 2,
+    DONE_BUDGET = 3,
+    DONE_CANCELLED = 4,
+    DONE_LOOP = 5,
+};
+
+static struct list *fetch_bucket(struct val_core *core, uint64_t id)
+{
+    return &core->fetches[id & (TABLE_BUCKETS - 1)];
+}
+
+struct fetch *fetch_find(struct val_core *core, uint64_t id)
+{
+    LIST_FOREACH (node, fetch_bucket(core, id)) {
+        struct fetch *fetch = CONTAINER_OF(node, struct fetch, node);
+        if (fetch->id == id)
+            return fetch;
+    }
+    return NULL;
+}
+
+/* Names at or below a forward zone are the forwarder's: no cut of ours applies (DESIGN 5, "Forward zones").
+ */
+static bool is_forwarded(const struct val_core *core, const uint8_t *name, uint16_t type)
+{
+    for (size_t i = 0; i < core->config.forward_zone_count; i++) {
+        const uint8_t *apex = core->config.forward_zones[i];
+        if (type == TYPE_DS && !name_is_root(apex) ? name_is_below(name, apex) : name_is_under(name, apex))
+            return true;
+    }
+    return false;
+}
+
+/* The deepest delegation at or above name among the zones at work now: it may not be in the view yet. */
+static const struct zone *cut_at_work(struct val_core *core, const uint8_t *name, const struct job *owner)
+{
+    for (const uint8_t *at = name;; at = name_parent(at)) {
+        struct job *job = job_find(core, JOB_ZONE, at, 0, false);
+        if (job) {
+            const struct zone *zone = job_zone(job);
+            if (zone->rec.has_delegation && (zone->ds_done || job == owner) &&
+                cache_ttl_left(zone->rec.ns_stored, zone->rec.ns_expires, core->env->wall) > 0)
+                return zone;
+        }
+        if (name_is_root(at))
+            return NULL;
+    }
+}
+
+static void add_cached(const struct lookup *lookup, struct builder *b, const uint8_t *name, uint16_t type)
+{
+    struct cache_rr rr;
+    uint32_t ttl;
+
+    if (cache_rr_get(lookup, name, type, &rr, &ttl) == 0)
+        build_rrset(b, SECTION_ADDITIONAL, &rr.rrset, ttl, false, 0);
+}
+
+/* NS of the cut, its glue, and for servers without glue the addresses the cache knows. */
+static int delegation_make(const struct lookup *lookup, const uint8_t *cut, const struct cache_zone *rec,
+                           struct slice *ret_delegation)
+{
+    struct arena *arena = lookup->arena;
+    struct builder b;
+    uint8_t *wire = arena_alloc(arena, DELEGATION_BYTES);
+    if (!wire)
+        return -ENOMEM;
+    struct rrset ns = rec->ns;
+    ns.owner = cut;
+    build_begin(&b, wire, DELEGATION_BYTES, 0, FLAG_QR);
+    build_question(&b, cut, TYPE_NS, CLASS_IN);
+    build_rrset(&b, SECTION_AUTHORITY, &ns, ns.ttl, false, 0);
+    for (uint32_t i = 0; i < rec->glue.count; i++)
+        build_rrset(&b, SECTION_ADDITIONAL, &rec->glue.items[i], rec->glue.items[i].ttl, false, 0);
+    for (unsigned i = 0; i < ns.count; i++) {
+        uint8_t server[NAME_MAX];
+        if (name_from_bytes(ns.rdata[i].data, ns.rdata[i].size, server))
+            continue;
+        if (rrset_list_find(&rec->glue, server, TYPE_A) || rrset_list_find(&rec->glue, server, TYPE_AAAA))
+            continue;
+        const uint8_t *kept = arena_copy(arena, server, name_size(server));
+        if (!kept)
+            return -ENOMEM;
+        add_cached(lookup, &b, kept, TYPE_A);
+        add_cached(lookup, &b, kept, TYPE_AAAA);
+    }
+    size_t size = build_end(&b);
+    *ret_delegation = slice_make(wire, size);
+    return 0;
+}
+
+/* Where to start: *ret_cut NULL when nothing is known. */
+static int cut_find(struct val_core *core, struct fetch *fetch, const uint8_t **ret_cut,
+                    struct slice *ret_delegation)
+{
+    struct job *owner = fetch->owner;
+    const uint8_t *name = fetch->type == TYPE_DS ? name_parent(owner->name) : owner->name;
+    struct lookup lookup = core_lookup(core, owner->arena, owner->purse);
+    struct cache_zone cached;
+    const uint8_t *cut = NULL;
+
+    *ret_cut = NULL;
+    *ret_delegation = (struct slice){0};
+    if (is_forwarded(core, owner->name, fetch->type))
+        return 0;
+    const struct zone *zone = cut_at_work(core, name, owner);
+    int r = cache_closest_cut(&lookup, name, &cached, &cut);
+    if (r < 0)
+        return r;
+    if (r != 0)
+        cut = NULL;
+    const struct cache_zone *rec = &cached;
+    if (zone && (!cut || name_labels(zone->job.name) >= name_labels(cut))) {
+        cut = zone->job.name;
+        rec = &zone->rec;
+    }
+    if (!cut)
+        return 0;
+    const uint8_t *kept = arena_copy(owner->arena, cut, name_size(cut));
+    if (!kept)
+        return -ENOMEM;
+    r = delegation_make(&lookup, kept, rec, ret_delegation);
+    if (r < 0)
+        return r;
+    *ret_cut = ret_delegation->size ? kept : NULL;
+    return 0;
+}
+
+static int send_fetch(struct val_core *core, struct fetch *fetch)
+{
+    struct purse *purse = fetch->purse;
+    uint32_t left = purse->budget.upstream_queries;
+    const uint8_t *cut;
+    struct slice delegation;
+
+    /* Half of what is left at most, so that others at work for the same question are not starved. */
+    uint32_t share = MIN(BUDGET_QUERIES_PER_NAME, (left + 1) / 2);
+    if (share == 0 || mono_reached(core->env->mono, purse->budget.deadline)) {
+        failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
+        fetch->failure.budget = true;
+        return 1;
+    }
+    int r = cut_find(core, fetch, &cut, &delegation);
+    if (r < 0)
+        return r;
+    struct action *action = action_new(core, VAL_ACTION_FETCH, fetch->owner);
+    if (!action)
+        return -ENOMEM;
+    budget_take(&purse->budget.upstream_queries, share);
+    fetch->reserved = share;
+    fetch->id = ++core->next_id;
+    list_append(fetch_bucket(core, fetch->id), &fetch->node);
+    fetch->running = true;
+    job_hold(fetch->owner);
+    memcpy(action->avoid, fetch->avoid, sizeof(action->avoid));
+    struct val_action *a = &action->action;
+    a->fetch = fetch->id;
+    a->qname = fetch->owner->name;
+    a->qtype = fetch->type;
+    a->cut = cut;
+    a->delegation = delegation;
+    a->budget = purse->budget;
+    a->budget.upstream_queries = share;
+    a->avoid = action->avoid;
+    a->avoid_count = fetch->avoid_count;
+    core->stats.fetches++;
+    return 0;
+}
+
+int fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
+{
+    assert(!fetch->running);
+    fetch->owner = owner;
+    fetch->purse = owner->purse;
+    fetch->purse->refs++;
+    fetch->type = type;
+    fetch->answered = fetch->done = fetch->again = false;
+    fetch->failure.ede = EDE_NONE;
+    fetch->tries++;
+    int r = send_fetch(core, fetch);
+    if (r != 0)
+        purse_release(TAKE(fetch->purse));
+    return r;
+}
+
+int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
+{
+    if (fetch->restart) {
+        if (fetch->running)
+            return WAIT_MORE; /* Done comes behind the answer, with what is left of its share */
+        fetch->restart = fetch->answered = fetch->done = false;
+    }
+    if (fetch->answered)
+        return WAIT_NONE;
+    if (fetch->done)
+        return FETCH_FAILED;
+    if (fetch->running || fetch->again)
+        return WAIT_MORE;
+    int r = fetch_start(core, fetch, owner, type);
+    if (r == 1) {
+        fetch->done = true;
+        return FETCH_FAILED;
+    }
+    return r < 0 ? r : WAIT_MORE;
+}
+
+bool fetch_retry(struct fetch *fetch)
+{
+    if (fetch->tries >= FETCH_TRIES)
+        return false;
+    fetch_avoid(fetch, &fetch->server);
+    fetch->restart = true;
+    return true;
+}
+
+void fetch_avoid(struct fetch *fetch, const struct address *server)
+{
+    if (server->family && fetch->avoid_count < ARRAY_SIZE(fetch->avoid))
+        fetch->avoid[fetch->avoid_count++] = *server;
+}
+
+/* Off the table; the owner stays held by the caller. */
+static void detach(struct fetch *fetch)
+{
+    list_remove(&fetch->node);
+    fetch->id = 0;
+    fetch->running = false;
+    fetch->reserved = 0;
+}
+
+void fetch_cancel(struct val_core *core, struct fetch *fetch)
+{
+    fetch->again = false;
+    if (fetch->running) {
+        struct action *action = action_new(core, VAL_ACTION_CANCEL, fetch->owner);
+        if (action)
+            action->action.fetch = fetch->id;
+        detach(fetch);
+        job_release(core, fetch->owner);
+    }
+    if (fetch->purse)
+        purse_release(TAKE(fetch->purse));
+}
+
+int fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
+{
+    struct job *owner = fetch->owner;
+
+    if (fetch->answered || owner->unlinked)
+        return 0;
+    if (!budget_take(&fetch->purse->budget.bytes, (uint32_t)MIN(evidence->message.size, MESSAGE_MAX))) {
+        failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
+        fetch->failure.budget = fetch->done = true;
+        job_ready(core, owner);
+        return 0;
+    }
+    uint8_t cut[NAME_MAX];
+    name_copy(evidence->cut, cut);
+    uint8_t *wire = arena_copy(owner->arena, evidence->message.data, evidence->message.size);
+    if (!wire)
+        return -ENOMEM;
+    struct slice message = slice_make(wire, evidence->message.size);
+    if (evidence->kind == 1)
+        return zone_referred(core, owner, message, fetch, cut, &evidence->server);
+    fetch->answered = true;
+    fetch->message = message;
+    memcpy(fetch->cut, cut, sizeof(cut));
+    fetch->server = evidence->server;
+    fetch->forwarded = evidence->forwarded;
+    job_ready(core, owner);
+    return 0;
+}
+
+/* recursord's own words, as far as they are harmless: printable ASCII. */
+static void failure_reported(struct failure *failure, const struct val_done *done)
+{
+    struct text text = text_make(failure->text, sizeof(failure->text));
+
+    failure->ede = done->ede_code == EDE_NETWORK_ERROR ? EDE_NETWORK_ERROR : EDE_NO_REACHABLE_AUTHORITY;
+    for (size_t i = 0; i < done->ede_text.size; i++) {
+        uint8_t c = done->ede_text.data[i];
+        text_add_char(&text, c >= 0x20 && c < 0x7f ? (char)c : '?');
+    }
+    failure->text_size = (uint16_t)text.size;
+    failure->transport = true;
+    failure->budget = done->outcome == DONE_BUDGET;
+}
+
+void fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done)
+{
+    struct job *owner = fetch->owner;
+    uint32_t used = MIN(done->upstream_used, fetch->reserved);
+
+    fetch->purse->budget.upstream_queries += fetch->reserved - used;
+    purse_release(TAKE(fetch->purse));
+    detach(fetch);
+    fetch->done = true;
+    if (!fetch->answered && fetch->failure.ede == EDE_NONE)
+        failure_reported(&fetch->failure, done);
+    job_ready(core, owner);
+    job_release(core, owner);
+}
+
+void fetch_lost(struct val_core *core, struct fetch *fetch)
+{
+    struct job *owner = fetch->owner;
+    struct val_done done = {
+        .outcome = DONE_UNREACHABLE, .upstream_used = LOST_COST, .ede_code = EDE_NETWORK_ERROR};
+
+    if (fetch->answered || owner->unlinked || ++fetch->lost > FETCH_LOST_TRIES) {
+        fetch_done(core, fetch, &done);
+        return;
+    }
+    fetch->purse->budget.upstream_queries += fetch->reserved - MIN(fetch->reserved, LOST_COST);
+    detach(fetch);
+    fetch->again = true;
+    timer_set(core, owner,
+              mono_earlier(fetch->purse->budget.deadline, mono_add_ms(core->env->mono, FETCH_LOST_MS)));
+    job_release(core, owner);
+}
+
+void fetch_resume(struct val_core *core, struct fetch *fetch)
+{
+    if (!fetch->again)
+        return;
+    fetch->again = false;
+    if (send_fetch(core, fetch) != 0) {
+        if (fetch->failure.ede == EDE_NONE)
+            failure_set(&fetch->failure, EDE_NETWORK_ERROR, "");
+        fetch->done = true;
+        purse_release(TAKE(fetch->purse));
+        job_ready(core, fetch->owner);
+    }
+}

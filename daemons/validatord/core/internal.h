@@ -1,0 +1,422 @@
+#pragma once
+/* Inside of the job engine: the objects and what its files offer to each other. Not for anybody else.
+ *
+ *   question --waits for--> task --waits for--> zone --waits for--> zone (strictly above)
+ *
+ * Every object is a job: it is run until it has to wait, and run again when what it waits for has moved. A
+ * run looks at the facts anew (level, not edge), so no event can come at a wrong moment. Zones wait only for
+ * names strictly above their own, tasks only for zones, questions only for tasks: there is no cycle. */
+
+#include "common/base/list.h"
+#include "common/wire/message.h"
+#include "daemons/validatord/core/denial.h"
+#include "daemons/validatord/core/signature.h"
+#include "daemons/validatord/core/validator.h"
+
+/* Caps on what clients and servers can fill. Over a cap a question is SERVFAIL at once. */
+#define VAL_QUESTIONS_MAX 4096u /* running at once: ten times what a busy resolver has open, 10 s each */
+#define VAL_JOBS_MAX      32768u
+#define VAL_CLIENTS_MAX   64u /* that wait for one question; THREATS: DNSBomb */
+#define VAL_NTA_MAX       1024u
+
+#define QUESTION_ARENA_BYTES (1024u * 1024u)
+#define TASK_ARENA_BYTES     (2048u * 1024u)
+#define ZONE_ARENA_BYTES     (2048u * 1024u)
+
+#define FETCH_TRIES 3u /* one, and two more at other servers when what came does not validate */
+#define FETCH_LOST_TRIES                                                                                     \
+    40u /* after recursord went away; every FETCH_LOST_MS while the question's time lasts */
+#define FETCH_LOST_MS  250u
+#define SECTION_RRSETS 200u /* of one section that are looked at */
+#define PROOF_RRSETS   (DENIAL_MAX_NSEC3 + 4u)
+#define WAIT_NONE      0
+#define WAIT_MORE      1 /* outcome of a step: it waits for something */
+
+#define NEGATIVE_TTL_MAX_S 3600u /* DESIGN 4 */
+#define FAILURE_FIRST_S    5u    /* RFC 9520 3.2 */
+#define FAILURE_MAX_S      300u
+#define FAILURE_BUDGET_S   30u   /* THREATS: a spent budget is remembered for at most that */
+#define LINGER_MS          1000u /* a finished job is kept for those who ask in the same moment */
+#define LINGER_BAD_MS      5000u /* fresh bytes that did not validate, for CD=1: DESIGN 5 "CD" */
+
+enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2 };
+
+/* What a question may spend; shared by everything that works for it. */
+struct purse {
+    unsigned refs;
+    struct budget budget;
+};
+
+/* Why something failed: the most telling cause, with its text. */
+struct failure {
+    uint16_t ede; /* EDE_NONE: nothing failed */
+    bool budget;  /* a limit was reached */
+    bool transport;
+    uint16_t text_size;
+    char text[ANSWER_EDE_TEXT];
+};
+
+struct job {
+    enum job_kind kind;
+    unsigned refs; /* waiters, fetches, checks and actions that point here */
+    bool finished, unlinked, queued, timer_set;
+    uint64_t epoch;
+    uint64_t hash;
+    struct list table_node; /* bucket of the job table */
+    struct list ready_node;
+    struct list waiters; /* wait_node of those who wait for this one */
+    struct list wait_node;
+    struct job *waits_for;
+    size_t timer_index; /* in the heap */
+    mono_ns timer;
+    struct purse *purse;
+    struct arena *arena;
+    uint8_t name[NAME_MAX];
+    uint16_t type;
+    bool checking_disabled; /* questions only */
+};
+
+/* One RRset list checked in order against one zone's keys. */
+struct judge {
+    const struct rrset_list *list;
+    wall_s *expires; /* signature expiry of each that is good */
+    uint32_t index;
+    const uint8_t *zone;
+    const struct rrset *dnskey;
+    bool all_needed; /* the first that fails ends it */
+    bool trying;
+    struct signature_try try;
+    const struct rdata *only_key;
+    uint64_t verify;         /* running check, 0: none */
+    struct list verify_node; /* bucket of the table of running checks */
+    struct job *verify_job;  /* held until the check is answered: its bytes are in this arena */
+    bool answered;
+    enum verify_outcome outcome;
+    uint32_t bad;
+    struct failure failure;
+};
+
+/* A fetch of a job's own. */
+struct fetch {
+    struct list node; /* bucket of the fetch table, when id != 0 */
+    uint64_t id;
+    struct job *owner;
+    struct purse *purse;
+    uint16_t type;
+    uint32_t reserved; /* upstream queries taken from the purse meanwhile */
+    unsigned tries, lost;
+    bool running, again, answered, done, restart;
+    struct address avoid[FETCH_TRIES], server;
+    unsigned avoid_count;
+    struct slice message;
+    uint8_t cut[NAME_MAX];
+    bool forwarded;
+    unsigned outcome;
+    struct failure failure;
+};
+
+enum finding_kind {
+    FINDING_GARBAGE = 0,
+    FINDING_POSITIVE = 1,
+    FINDING_CNAME = 2,
+    FINDING_DNAME = 3,
+    FINDING_NODATA = 4,
+    FINDING_NXDOMAIN = 5,
+};
+
+/* What one message says about one (name, type), scrubbed to the answering zone. */
+struct finding {
+    enum finding_kind kind;
+    uint16_t rcode;
+    struct rrset_list main;  /* one RRset: the answer, the CNAME, the DNAME; negative: the SOA, if any */
+    struct rrset_list proof; /* NSEC and NSEC3 RRsets of the authority section */
+    const uint8_t *target;   /* of the CNAME or DNAME; NULL: the substitution is too long */
+    bool target_here;        /* the message speaks about the target too, inside the same cut */
+    const uint8_t *cut;
+};
+
+/* What a parent says about a DS at a name. */
+struct statement {
+    bool present;
+    const uint8_t *signer;  /* of what is signed in it; NULL: nothing usable is */
+    struct rrset_list list; /* the DS; or SOA, NSEC, NSEC3; or a CNAME or DNAME instead */
+    enum finding_kind kind; /* POSITIVE: a DS; CNAME, DNAME: no cut; else a denial */
+    struct address server;
+};
+
+enum zone_ds {
+    ZONE_DS_UNKNOWN = 0,
+    ZONE_DS_SECURE = 1,
+    ZONE_DS_INSECURE = 2,
+    ZONE_DS_NOT_A_CUT = 3,
+    ZONE_DS_FAILED = 4,
+};
+
+enum ds_step { DS_BEGIN = 0, DS_FETCH = 1, DS_WALK = 2, DS_TRUST = 3, DS_VERIFY = 4 };
+enum key_step { KEY_BEGIN = 0, KEY_FETCH = 1, KEY_VERIFY = 2 };
+
+/* Trust of one zone, and what is known of its cut. */
+struct zone {
+    struct job job;        /* name: the zone's */
+    struct cache_zone rec; /* in the job's arena */
+    bool want_trust, want_ds, changed;
+    struct failure failure, insecure; /* insecure: why, as EDE; EDE_NONE: an ordinary unsigned delegation */
+    enum zone_ds ds;
+    bool ds_done;
+    enum ds_step ds_step;
+    struct statement statement;
+    struct fetch ds_fetch;
+    struct judge judge;
+    struct rrset_list checked; /* what of the statement the signer signed */
+    struct zone *signer;       /* held while its keys are used */
+    enum security trust;       /* when trust_done; BOGUS: failure says why; INDETERMINATE: not a zone */
+    bool trust_done;
+    enum key_step key_step;
+    struct fetch key_fetch;
+    struct rrset_list key_set; /* the DNSKEY RRset as fetched */
+    struct rrset key_points;   /* DS records that the keys are held against */
+    unsigned key_next;         /* number of the next pair of trust point and key */
+    bool key_trying, key_matched;
+    struct judge key_judge;
+};
+
+enum task_step {
+    TASK_BEGIN = 0,
+    TASK_FETCH = 1,
+    TASK_SIGNER = 2,
+    TASK_TRUST = 3,
+    TASK_WALK = 4,
+    TASK_VERIFY = 5,
+    TASK_PROOF = 6,
+};
+
+/* One link of an answer. */
+struct task {
+    struct job job;
+    enum task_step step;
+    struct fetch fetch;
+    bool preloaded; /* the finding came with another link's message */
+    struct finding finding;
+    const uint8_t *signer;
+    struct zone *zone; /* the signer's, held while its keys are used */
+    struct rrset_list checked;
+    bool proof_needed; /* the answer was expanded from a wildcard */
+    struct judge judge;
+    /* the outcome */
+    bool good;
+    enum security security;
+    bool authentic;
+    uint32_t ttl;
+    wall_s signature_expires;
+    uint32_t original_ttl;
+    struct failure failure, insecure;
+    struct rrset_list proof; /* NSEC and NSEC3 that go with the answer, validated */
+};
+
+struct client {
+    uint64_t client, id;
+};
+
+struct question {
+    struct job job;
+    struct client clients[VAL_CLIENTS_MAX];
+    unsigned client_count;
+    bool refresh, restarted, cd_bytes;
+    struct task *task;      /* the running link, held */
+    const uint8_t *current; /* the name that is asked for now */
+    struct answer answer;
+    unsigned steps;
+};
+
+struct action {
+    struct list node;
+    struct val_action action;
+    struct job *job; /* held until the shell asks for the next action */
+    struct address avoid[FETCH_TRIES];
+    struct budget budget;
+};
+
+struct nta {
+    struct list node;
+    uint8_t name[NAME_MAX];
+    wall_s expires;
+};
+
+#define TABLE_BUCKETS 4096u /* a power of two */
+
+struct val_core {
+    struct val_config config; /* deep copy in config_arena */
+    struct arena *config_arena;
+    const struct crypto_ops *crypto;
+    struct siphash_key hash_key;
+    uint64_t epoch, next_id;
+    const struct env *env;         /* during an event */
+    const struct cache_view *view; /* during an event */
+    struct list jobs[TABLE_BUCKETS], fetches[TABLE_BUCKETS], verifies[TABLE_BUCKETS];
+    struct list ready, actions, ntas;
+    unsigned nta_count;
+    size_t job_count, question_count, task_count;
+    struct job **heap;
+    size_t heap_count, heap_room;
+    struct action *given; /* the action whose bytes the shell may be looking at */
+    struct val_stats stats;
+};
+
+static inline struct question *job_question(struct job *job)
+{
+    return CONTAINER_OF(job, struct question, job);
+}
+static inline struct task *job_task(struct job *job)
+{
+    return CONTAINER_OF(job, struct task, job);
+}
+static inline struct zone *job_zone(struct job *job)
+{
+    return CONTAINER_OF(job, struct zone, job);
+}
+
+/* job.c: life of jobs. */
+struct job *job_find(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd);
+/* A new one, in the table and queued. NULL: no memory, or over a cap. purse is shared. */
+struct job *job_new(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd,
+                    struct purse *purse);
+void job_ready(struct val_core *core, struct job *job);
+void job_wake_waiters(struct val_core *core, struct job *job);
+void job_wait(struct job *job, struct job *on);
+void job_hold(struct job *job);
+void job_release(struct val_core *core, struct job *job);
+/* Finished: wakes who waits, and stays in the table for linger_ms. */
+void job_finish(struct val_core *core, struct job *job, uint64_t linger_ms);
+void job_unlink(struct val_core *core, struct job *job);
+struct purse *purse_new(const struct budget *budget);
+void purse_release(struct purse *purse);
+/* Runs whatever is ready until nothing is. */
+void core_run(struct val_core *core);
+struct lookup core_lookup(struct val_core *core, struct arena *arena, struct purse *purse);
+
+/* timer.c: one deadline a job, in a heap. 0 or -ENOMEM. */
+int timer_reserve(struct val_core *core);
+void timer_set(struct val_core *core, struct job *job, mono_ns when);
+void timer_clear(struct val_core *core, struct job *job);
+
+/* action.c. job is held while the action waits. NULL: no memory. */
+struct action *action_new(struct val_core *core, enum val_action_kind kind, struct job *job);
+void action_drop_given(struct val_core *core);
+
+/* nta.c: which rule governs a name. */
+enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
+/* *ret_labels: of the zone of the rule. */
+enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels);
+
+/* evidence.c */
+int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, uint16_t qtype,
+                 const uint8_t *cut, struct finding *ret_finding);
+/* The signer of a list's RRsets: the deepest in its RRSIGs that is under cut and above (strict: strictly)
+ * name. */
+const uint8_t *evidence_signer(const struct rrset_list *list, const uint8_t *name, bool strict,
+                               const uint8_t *cut);
+/* Keeps the first NSEC and NSEC3 RRsets that zone signed. 0 or -ENOMEM. */
+int evidence_signed_by(struct arena *arena, const struct rrset_list *list, const uint8_t *zone,
+                       struct rrset_list *ret_list);
+
+/* referral.c */
+struct referral {
+    const uint8_t *child;
+    struct rrset ns;
+    struct rrset_list glue;
+    struct statement statement;
+};
+/* 0; 1: not a referral for qname from this cut; -ENOMEM. */
+int referral_make(struct arena *arena, struct slice wire, const uint8_t *qname, uint16_t qtype,
+                  const uint8_t *cut, struct referral *ret_referral);
+void statement_from_finding(const struct finding *finding, const uint8_t *name,
+                            struct statement *ret_statement);
+
+/* judge.c */
+void judge_begin(struct judge *judge, const struct rrset_list *list, const uint8_t *zone,
+                 const struct rrset *dnskey, bool all_needed);
+/* WAIT_NONE: ended (judge->bad counts failures, items' security is set), WAIT_MORE, -ENOMEM. */
+int judge_run(struct val_core *core, struct job *job, struct judge *judge);
+void judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome outcome);
+
+/* deny.c: proofs over the RRsets that were judged secure. */
+struct denial deny_context(struct val_core *core, struct job *job, const uint8_t *zone,
+                           const struct rrset_list *list);
+int deny_good_only(struct arena *arena, const struct rrset_list *list, struct rrset_list *ret_list);
+
+/* fetch.c */
+/* 0; 1: the budget does not allow it; -ENOMEM. */
+int fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
+/* Starts what is not started. WAIT_NONE: answered; WAIT_MORE; FETCH_FAILED: fetch->failure says why; -ENOMEM.
+ */
+#define FETCH_FAILED 2
+int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
+/* What came does not do: the next fetch_step asks again, other servers first. False: no tries left. */
+bool fetch_retry(struct fetch *fetch);
+void fetch_avoid(struct fetch *fetch, const struct address *server);
+void fetch_cancel(struct val_core *core, struct fetch *fetch);
+struct fetch *fetch_find(struct val_core *core, uint64_t id);
+int fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence);
+void fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done);
+void fetch_lost(struct val_core *core, struct fetch *fetch);
+void fetch_resume(struct val_core *core, struct fetch *fetch);
+
+/* zone.c, keys of a zone in zone_keys.c, its DS in zone_ds.c, the walk in walk.c */
+struct zone *zone_get(struct val_core *core, const uint8_t *name, struct purse *purse);
+int zone_run(struct val_core *core, struct zone *zone);
+/* The cached DS state becomes the job's. */
+void zone_ds_from_record(struct zone *zone);
+int zone_ds_run(struct val_core *core, struct zone *zone);
+int zone_keys_run(struct val_core *core, struct zone *zone);
+void zone_store(struct val_core *core, struct zone *zone);
+void zone_fail(struct val_core *core, struct zone *zone, const struct failure *why);
+/* A referral to the zone was seen by a fetch. 0 or -ENOMEM. */
+int zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+                  const uint8_t *cut, const struct address *server);
+bool zone_known_secure(struct val_core *core, const uint8_t *name);
+
+enum walk_outcome { WALK_SECURE = 0, WALK_WAIT = 1, WALK_INSECURE = 2, WALK_FAILED = 3 };
+/* Is name inside a chain of trust? Top-down DS look-ups; known_only: from what is known or under way alone.
+ */
+enum walk_outcome walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
+                       struct failure *ret_why);
+
+/* task.c, its judgement in task_judge.c */
+struct task *task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse);
+int task_run(struct val_core *core, struct task *task);
+int task_judge(struct val_core *core, struct task *task);
+void task_finish(struct val_core *core, struct task *task, enum security security);
+void task_fail(struct val_core *core, struct task *task, const struct failure *why);
+int task_reject(struct val_core *core, struct task *task, const struct failure *why);
+
+/* entries.c: what is written. Failures to write lose nothing but the entry. */
+void entries_positive(struct val_core *core, struct task *task);
+void entries_negative(struct val_core *core, struct task *task);
+void entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
+                     const struct rrset_list *proof, const wall_s *expires);
+void entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
+                 struct slice value);
+void entries_remove(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key);
+
+/* failure.c */
+void failure_set(struct failure *failure, uint16_t ede, const char *text);
+/* "<owner> <TYPE>: <what for the EDE> by key tag N" */
+void failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
+                   uint16_t key_tag);
+void failure_better(struct failure *failure, const struct failure *other);
+void failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
+void failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
+/* Is one remembered, unexpired? */
+bool failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
+                   struct failure *ret_failure);
+
+/* question.c, verdict.c */
+int question_run(struct val_core *core, struct question *question);
+void question_fail(struct val_core *core, struct question *question, const struct failure *why);
+void question_timeout(struct val_core *core, struct question *question);
+void verdict_start(struct answer *answer);
+void verdict_send(struct val_core *core, struct question *question);
+/* The link of a finished task appended to the answer. 0 or -ENOMEM. */
+int verdict_append(struct question *question, const struct task *task, bool raw);
+int verdict_merge(struct question *question, const struct answer *part);
+void verdict_add_failure(struct answer *answer, const struct failure *failure);

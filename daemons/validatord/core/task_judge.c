@@ -1,0 +1,300 @@
+/* Judgement of one link: who signed it, is that zone trusted, do the signatures hold, is the denial proven.
+ */
+
+#include <errno.h>
+
+#include "daemons/validatord/core/internal.h"
+
+static bool is_negative(const struct task *task)
+{
+    return task->finding.kind == FINDING_NODATA || task->finding.kind == FINDING_NXDOMAIN;
+}
+
+/* The name whose zone has to answer for the link: a DS is the parent's. */
+static const uint8_t *judged_name(const struct task *task)
+{
+    return task->job.type == TYPE_DS ? name_parent(task->job.name) : task->job.name;
+}
+
+static const uint8_t *signed_name(const struct task *task)
+{
+    return !is_negative(task) && task->finding.main.count ? task->finding.main.items[0].owner
+                                                          : task->job.name;
+}
+
+/* At or below the anchor that governs, and no cut known to be secure between it and the name. */
+static bool signer_fits(struct val_core *core, const struct task *task, unsigned anchor_labels)
+{
+    const uint8_t *owner = signed_name(task);
+    unsigned labels = name_labels(owner), signer = name_labels(task->signer);
+
+    if (signer < anchor_labels)
+        return false;
+    if (task->job.type == TYPE_DS && labels > 0)
+        labels--;
+    for (unsigned i = labels; i > signer; i--)
+        if (zone_known_secure(core, name_suffix(owner, i)))
+            return false;
+    return true;
+}
+
+static int step_signer(struct val_core *core, struct task *task)
+{
+    const struct finding *f = &task->finding;
+    bool strict = task->job.type == TYPE_DS;
+    struct failure why;
+    unsigned anchor_labels;
+
+    enum governed governed = policy_governs(core, judged_name(task), &anchor_labels);
+    if (governed != GOVERNED_ANCHOR) {
+        if (governed == GOVERNED_NTA)
+            failure_set(&task->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+        task_finish(core, task, SECURITY_INSECURE);
+        return WAIT_NONE;
+    }
+    task->signer = NULL;
+    if (is_negative(task))
+        task->signer = evidence_signer(&f->proof, task->job.name, strict, f->cut);
+    if (!task->signer)
+        task->signer = evidence_signer(&f->main, signed_name(task), strict, f->cut);
+    if (!task->signer) {
+        task->step = TASK_WALK;
+        return WAIT_NONE;
+    }
+    if (!signer_fits(core, task, anchor_labels)) {
+        failure_rrset(&why, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
+        return task_reject(core, task, &why);
+    }
+    task->step = TASK_TRUST;
+    return WAIT_NONE;
+}
+
+/* What of the message is to be checked: the answer; or the SOA, then the denials its zone signed. */
+static int choose(struct task *task)
+{
+    struct rrset_list list = {0};
+
+    if (!is_negative(task)) {
+        task->checked = task->finding.main;
+        return 0;
+    }
+    for (uint32_t i = 0; i < task->finding.main.count; i++) {
+        int r = rrset_list_add(task->job.arena, &list, &task->finding.main.items[i]);
+        if (r < 0)
+            return r;
+    }
+    int r = evidence_signed_by(task->job.arena, &task->finding.proof, task->signer, &list);
+    if (r < 0)
+        return r;
+    task->checked = list;
+    return 0;
+}
+
+static int step_trust(struct val_core *core, struct task *task)
+{
+    struct zone *zone = zone_get(core, task->signer, task->job.purse);
+    if (!zone)
+        return -ENOMEM;
+    if (!zone->trust_done) {
+        zone->want_trust = true;
+        job_ready(core, &zone->job);
+        job_wait(&task->job, &zone->job);
+        return WAIT_MORE;
+    }
+    switch (zone->trust) {
+    case SECURITY_INSECURE:
+        task->insecure = zone->insecure;
+        task_finish(core, task, SECURITY_INSECURE);
+        return WAIT_NONE;
+    case SECURITY_BOGUS:
+        task_fail(core, task, &zone->failure);
+        return WAIT_NONE;
+    case SECURITY_INDETERMINATE:
+        task->step = TASK_WALK; /* the signer is no zone: as good as unsigned */
+        return WAIT_NONE;
+    case SECURITY_SECURE:
+        break;
+    }
+    int r = choose(task);
+    if (r < 0)
+        return r;
+    task->zone = zone;
+    job_hold(&zone->job);
+    judge_begin(&task->judge, &task->checked, task->signer, &zone->rec.dnskey, !is_negative(task));
+    task->step = TASK_VERIFY;
+    return WAIT_NONE;
+}
+
+static int step_walk(struct val_core *core, struct task *task)
+{
+    struct failure why;
+
+    switch (walk(core, &task->job, judged_name(task), false, &why)) {
+    case WALK_WAIT:
+        return WAIT_MORE;
+    case WALK_INSECURE:
+        task->insecure = why;
+        task_finish(core, task, SECURITY_INSECURE);
+        return WAIT_NONE;
+    case WALK_FAILED:
+        task_fail(core, task, &why);
+        return WAIT_NONE;
+    case WALK_SECURE:
+        break;
+    }
+    uint16_t ede =
+        is_negative(task) && task->finding.proof.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING;
+    uint16_t type =
+        is_negative(task) || !task->finding.main.count ? task->job.type : task->finding.main.items[0].type;
+    failure_rrset(&why, ede, signed_name(task), type, 0);
+    return task_reject(core, task, &why);
+}
+
+static void note_expiry(struct task *task, wall_s expires)
+{
+    if (task->signature_expires.s == 0 || expires.s < task->signature_expires.s)
+        task->signature_expires = expires;
+}
+
+static int not_proven(struct val_core *core, struct task *task)
+{
+    struct failure why = task->judge.failure;
+
+    if (why.ede == EDE_NONE)
+        failure_rrset(&why, EDE_NSEC_MISSING, task->job.name, task->job.type, 0);
+    return task_reject(core, task, &why);
+}
+
+/* Takes what a proof came to; the outcome is that of denial.h. */
+static int proof_outcome(struct val_core *core, struct task *task, int outcome)
+{
+    struct failure why;
+
+    switch (outcome) {
+    case DENIAL_OPTOUT:
+        task->authentic = false; /* RFC 5155 9.2 */
+        task_finish(core, task, SECURITY_SECURE);
+        return WAIT_NONE;
+    case DENIAL_PROVEN:
+        task_finish(core, task, SECURITY_SECURE);
+        return WAIT_NONE;
+    case DENIAL_ITERATIONS:
+        failure_set(&task->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
+        task_finish(core, task, SECURITY_INSECURE);
+        return WAIT_NONE;
+    case DENIAL_BUDGET:
+        failure_set(&why, EDE_DNSSEC_INDETERMINATE, "too many NSEC3 hashes");
+        why.budget = true;
+        task_fail(core, task, &why);
+        return WAIT_NONE;
+    default:
+        return not_proven(core, task);
+    }
+}
+
+/* What was checked and is good becomes the proof that goes with the answer. */
+static int keep_proof(struct val_core *core, struct task *task)
+{
+    task->proof = (struct rrset_list){0};
+    int r = deny_good_only(task->job.arena, &task->checked, &task->proof);
+    if (r < 0)
+        return r;
+    for (uint32_t i = 0; i < task->checked.count; i++)
+        if (task->checked.items[i].security == SECURITY_SECURE)
+            note_expiry(task, task->judge.expires[i]);
+    entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
+    return 0;
+}
+
+static int judged_negative(struct val_core *core, struct task *task)
+{
+    struct finding *f = &task->finding;
+
+    if (task->judge.failure.budget) {
+        task_fail(core, task, &task->judge.failure);
+        return WAIT_NONE;
+    }
+    if (f->main.count) {
+        if (task->checked.items[0].security != SECURITY_SECURE)
+            return not_proven(core, task);
+        f->main.items[0] = task->checked.items[0];
+    }
+    int r = keep_proof(core, task);
+    if (r < 0)
+        return r;
+    struct denial denial = deny_context(core, &task->job, task->signer, &task->proof);
+    task->authentic = true;
+    return proof_outcome(core, task,
+                         f->kind == FINDING_NXDOMAIN
+                             ? denial_nxdomain(&denial, task->job.name)
+                             : denial_nodata(&denial, task->job.name, task->job.type));
+}
+
+static int judged_positive(struct val_core *core, struct task *task)
+{
+    struct rrset *main = &task->finding.main.items[0];
+    struct rrset_list proof = {0};
+    struct failure why;
+
+    if (task->judge.bad)
+        return task_reject(core, task, &task->judge.failure);
+    note_expiry(task, task->judge.expires[0]);
+    task->authentic = true;
+    if (main->wildcard_labels == 0) {
+        task_finish(core, task, SECURITY_SECURE);
+        return WAIT_NONE;
+    }
+    if (task->finding.kind == FINDING_DNAME) { /* RFC 6672 3.3: what a wildcard DNAME means is not defined */
+        failure_rrset(&why, EDE_DNSSEC_BOGUS, main->owner, TYPE_DNAME, 0);
+        return task_reject(core, task, &why);
+    }
+    int r = evidence_signed_by(task->job.arena, &task->finding.proof, task->signer, &proof);
+    if (r < 0)
+        return r;
+    task->checked = proof;
+    judge_begin(&task->judge, &task->checked, task->signer, &task->zone->rec.dnskey, false);
+    task->step = TASK_PROOF;
+    return WAIT_NONE;
+}
+
+static int step_proof(struct val_core *core, struct task *task)
+{
+    int r = judge_run(core, &task->job, &task->judge);
+    if (r != WAIT_NONE)
+        return r;
+    r = keep_proof(core, task);
+    if (r < 0)
+        return r;
+    struct denial denial = deny_context(core, &task->job, task->signer, &task->proof);
+    return proof_outcome(
+        core, task,
+        denial_wildcard_answer(&denial, task->job.name, task->finding.main.items[0].wildcard_labels - 1u));
+}
+
+static int step_verify(struct val_core *core, struct task *task)
+{
+    int r = judge_run(core, &task->job, &task->judge);
+    if (r != WAIT_NONE)
+        return r;
+    return is_negative(task) ? judged_negative(core, task) : judged_positive(core, task);
+}
+
+int task_judge(struct val_core *core, struct task *task)
+{
+    switch (task->step) {
+    case TASK_SIGNER:
+        return step_signer(core, task);
+    case TASK_TRUST:
+        return step_trust(core, task);
+    case TASK_WALK:
+        return step_walk(core, task);
+    case TASK_VERIFY:
+        return step_verify(core, task);
+    case TASK_PROOF:
+        return step_proof(core, task);
+    case TASK_BEGIN:
+    case TASK_FETCH:
+        break;
+    }
+    return WAIT_NONE;
+}

@@ -1,0 +1,304 @@
+/* The core's doors: configuration, events in, the deadline. Every event sets what it brings and runs what
+ * that makes ready. */
+
+#include "daemons/validatord/core/validator.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemons/validatord/core/internal.h"
+
+#define CONFIG_ARENA_BYTES (4u * 1024u * 1024u)
+
+static int copy_names(struct arena *arena, const uint8_t *const *names, size_t count,
+                      const uint8_t *const **ret_names)
+{
+    const uint8_t **copy = arena_array(arena, count + 1, sizeof(*copy));
+    if (!copy)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = arena_copy(arena, names[i], name_size(names[i]));
+        if (!copy[i])
+            return -ENOMEM;
+    }
+    *ret_names = copy;
+    return 0;
+}
+
+static int copy_config(struct arena *arena, const struct val_config *config, struct val_config *ret_config)
+{
+    struct val_config copy = *config;
+    struct val_anchor *anchors = arena_array(arena, config->anchor_count + 1, sizeof(*anchors));
+    if (!anchors)
+        return -ENOMEM;
+    for (size_t i = 0; i < config->anchor_count; i++) {
+        anchors[i] = config->anchors[i];
+        name_lower(anchors[i].zone);
+        anchors[i].rdata.data =
+            arena_copy(arena, config->anchors[i].rdata.data, config->anchors[i].rdata.size);
+        if (!anchors[i].rdata.data)
+            return -ENOMEM;
+    }
+    copy.anchors = anchors;
+    int r = copy_names(arena, config->insecure_zones, config->insecure_zone_count, &copy.insecure_zones);
+    if (r == 0)
+        r = copy_names(arena, config->forward_zones, config->forward_zone_count, &copy.forward_zones);
+    if (r == 0)
+        *ret_config = copy;
+    return r;
+}
+
+int val_core_configure(struct val_core *core, const struct val_config *config)
+{
+    struct val_config copy;
+    struct arena *arena = arena_new(CONFIG_ARENA_BYTES);
+    if (!arena)
+        return -ENOMEM;
+    int r = copy_config(arena, config, &copy);
+    if (r < 0) {
+        arena_free(arena);
+        return r;
+    }
+    arena_free(core->config_arena);
+    core->config_arena = arena;
+    core->config = copy;
+    return 0;
+}
+
+struct val_core *val_core_new(const struct val_config *config, const struct crypto_ops *crypto,
+                              const struct siphash_key *hash_key)
+{
+    struct val_core *core = calloc(1, sizeof(*core));
+    if (!core)
+        return NULL;
+    core->crypto = crypto;
+    core->hash_key = *hash_key;
+    for (size_t i = 0; i < TABLE_BUCKETS; i++) {
+        list_init(&core->jobs[i]);
+        list_init(&core->fetches[i]);
+        list_init(&core->verifies[i]);
+    }
+    list_init(&core->ready);
+    list_init(&core->actions);
+    list_init(&core->ntas);
+    if (val_core_configure(core, config) < 0) {
+        free(core);
+        return NULL;
+    }
+    return core;
+}
+
+static void drop_actions(struct val_core *core)
+{
+    struct val_action action;
+
+    while (val_core_next_action(core, &action))
+        ;
+}
+
+void val_core_free(struct val_core *core)
+{
+    if (!core)
+        return;
+    for (size_t i = 0; i < TABLE_BUCKETS; i++)
+        while (!list_empty(&core->jobs[i]))
+            job_unlink(core, CONTAINER_OF(core->jobs[i].next, struct job, table_node));
+    drop_actions(core);
+    for (size_t i = 0; i < TABLE_BUCKETS; i++)
+        while (!list_empty(&core->verifies[i]))
+            judge_verified(core, CONTAINER_OF(core->verifies[i].next, struct judge, verify_node)->verify,
+                           VERIFY_BAD);
+    while (!list_empty(&core->ntas))
+        val_core_nta_remove(core, CONTAINER_OF(core->ntas.next, struct nta, node)->name);
+    assert(core->job_count == 0);
+    arena_free(core->config_arena);
+    free(core->heap);
+    free(core);
+}
+
+static void enter(struct val_core *core, const struct env *env, const struct cache_view *view)
+{
+    core->env = env;
+    core->view = view;
+}
+
+static int leave(struct val_core *core, int r)
+{
+    core_run(core);
+    core->env = NULL;
+    core->view = NULL;
+    return r;
+}
+
+/* No room for the question: SERVFAIL at once, from a question that lives for that alone. */
+static struct question *question_new(struct val_core *core, const struct val_question *event)
+{
+    struct purse *purse = purse_new(&event->budget);
+    if (!purse)
+        return NULL;
+    struct job *job =
+        job_new(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled, purse);
+    purse_release(purse);
+    return job ? job_question(job) : NULL;
+}
+
+static int resolve(struct val_core *core, const struct val_question *event)
+{
+    struct job *job = job_find(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled);
+    bool joined = job != NULL;
+    struct failure why;
+
+    core->stats.questions++;
+    core->stats.joined += joined;
+    struct question *question = joined ? job_question(job) : question_new(core, event);
+    if (!question)
+        return -ENOMEM;
+    if (question->client_count == VAL_CLIENTS_MAX) {
+        /* THREATS: DNSBomb. One more of these waits for nothing: it takes the place of the one that waited
+         * longest. */
+        memmove(&question->clients[0], &question->clients[1],
+                sizeof(question->clients[0]) * (VAL_CLIENTS_MAX - 1));
+        question->client_count--;
+    }
+    question->clients[question->client_count++] = (struct client){.client = event->client, .id = event->id};
+    if (!joined) {
+        question->refresh = event->refresh;
+        if (core->question_count > VAL_QUESTIONS_MAX) {
+            failure_set(&why, EDE_OTHER, "too many questions at once");
+            why.budget = true;
+            question_fail(core, question, &why);
+        }
+    }
+    return 0;
+}
+
+int val_core_resolve(struct val_core *core, const struct env *env, const struct cache_view *view,
+                     const struct val_question *question)
+{
+    enter(core, env, view);
+    return leave(core, resolve(core, question));
+}
+
+int val_core_evidence(struct val_core *core, const struct env *env, const struct cache_view *view,
+                      const struct val_evidence *evidence)
+{
+    enter(core, env, view);
+    struct fetch *fetch = fetch_find(core, evidence->fetch);
+    return leave(core, fetch ? fetch_evidence(core, fetch, evidence) : 0);
+}
+
+int val_core_done(struct val_core *core, const struct env *env, const struct cache_view *view,
+                  const struct val_done *done)
+{
+    enter(core, env, view);
+    struct fetch *fetch = fetch_find(core, done->fetch);
+    if (fetch)
+        fetch_done(core, fetch, done);
+    return leave(core, 0);
+}
+
+int val_core_verified(struct val_core *core, const struct env *env, const struct cache_view *view,
+                      uint64_t verify, enum verify_outcome outcome)
+{
+    enter(core, env, view);
+    judge_verified(core, verify, outcome);
+    return leave(core, 0);
+}
+
+int val_core_recursord_lost(struct val_core *core, const struct env *env, const struct cache_view *view)
+{
+    enter(core, env, view);
+    for (size_t i = 0; i < TABLE_BUCKETS; i++) {
+        LIST_FOREACH_SAFE(node, &core->fetches[i])
+        {
+            fetch_lost(core, CONTAINER_OF(node, struct fetch, node));
+        }
+    }
+    return leave(core, 0);
+}
+
+int val_core_client_lost(struct val_core *core, const struct env *env, uint64_t client)
+{
+    for (size_t i = 0; i < TABLE_BUCKETS; i++) {
+        LIST_FOREACH (node, &core->jobs[i]) {
+            struct job *job = CONTAINER_OF(node, struct job, table_node);
+            if (job->kind != JOB_QUESTION)
+                continue;
+            struct question *question = job_question(job);
+            unsigned kept = 0;
+            for (unsigned j = 0; j < question->client_count; j++)
+                if (question->clients[j].client != client)
+                    question->clients[kept++] = question->clients[j];
+            question->client_count = kept;
+        }
+    }
+    return 0;
+}
+
+static void deadline_reached(struct val_core *core, struct job *job)
+{
+    struct failure why;
+    bool spent = mono_reached(core->env->mono, job->purse->budget.deadline);
+
+    if (job->kind == JOB_QUESTION) {
+        question_timeout(core, job_question(job));
+        return;
+    }
+    failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
+    why.budget = why.transport = true;
+    if (job->kind == JOB_TASK) {
+        struct task *task = job_task(job);
+        if (job->finished)
+            job_unlink(core, job);
+        else if (spent)
+            task_fail(core, task, &why);
+        else
+            fetch_resume(core, &task->fetch);
+    } else {
+        struct zone *zone = job_zone(job);
+        bool rests = !zone->want_ds && !zone->want_trust;
+        if (rests || spent) {
+            if (!rests)
+                zone_fail(core, zone, &why);
+            job_unlink(core, job);
+        } else {
+            fetch_resume(core, &zone->ds_fetch);
+            fetch_resume(core, &zone->key_fetch);
+        }
+    }
+    if (!job->unlinked && !job->finished)
+        timer_set(core, job, job->purse->budget.deadline);
+}
+
+int val_core_tick(struct val_core *core, const struct env *env, const struct cache_view *view)
+{
+    enter(core, env, view);
+    core_run(core);
+    while (core->heap_count > 0 && mono_reached(env->mono, core->heap[0]->timer)) {
+        struct job *job = core->heap[0];
+        job_hold(job);
+        timer_clear(core, job);
+        deadline_reached(core, job);
+        job_release(core, job);
+        core_run(core);
+    }
+    return leave(core, 0);
+}
+
+mono_ns val_core_deadline(const struct val_core *core)
+{
+    return core->heap_count ? core->heap[0]->timer : MONO_NEVER;
+}
+
+void val_core_set_epoch(struct val_core *core, uint64_t epoch)
+{
+    core->epoch = epoch;
+}
+
+void val_core_stats(const struct val_core *core, struct val_stats *ret_stats)
+{
+    *ret_stats = core->stats;
+    ret_stats->running_questions = core->question_count;
+    ret_stats->running_tasks = core->task_count;
+}

@@ -1,0 +1,133 @@
+/* The answer grows link by link, and goes to all who wait for it. */
+
+#include <errno.h>
+
+#include "daemons/validatord/core/internal.h"
+
+void verdict_add_failure(struct answer *answer, const struct failure *failure)
+{
+    if (failure->ede != EDE_NONE)
+        answer_add_ede(answer, failure->ede, failure->text, failure->text_size);
+}
+
+void verdict_start(struct answer *answer)
+{
+    *answer = (struct answer){
+        .rcode = RCODE_NOERROR, .security = SECURITY_SECURE, .authentic = true, .ttl = UINT32_MAX};
+}
+
+static int add_copy(struct question *question, struct rrset_list *list, const struct rrset *rrset,
+                    uint32_t ttl)
+{
+    struct rrset copy;
+    int r = rrset_copy(question->job.arena, rrset, &copy);
+
+    if (r < 0)
+        return r;
+    copy.ttl = copy.sig_ttl = ttl;
+    return rrset_list_add(question->job.arena, list, &copy);
+}
+
+/* RFC 6672 3.1: the CNAME that the DNAME stands for, with the DNAME's TTL. */
+static int add_synthesised(struct question *question, const struct task *task, uint32_t ttl)
+{
+    struct rdata rdata = {.data = task->finding.target, .size = (uint16_t)name_size(task->finding.target)};
+    struct rrset cname = {.owner = task->job.name,
+                          .type = TYPE_CNAME,
+                          .class = CLASS_IN,
+                          .count = 1,
+                          .rdata = &rdata,
+                          .rank = RANK_ANSWER,
+                          .security = task->security};
+
+    return add_copy(question, &question->answer.answer, &cname, ttl);
+}
+
+static void lower(struct answer *answer, enum security security, bool authentic, uint32_t ttl)
+{
+    answer->security = MIN(answer->security, security);
+    answer->authentic = answer->authentic && authentic && security == SECURITY_SECURE;
+    answer->ttl = MIN(answer->ttl, ttl);
+}
+
+int verdict_append(struct question *question, const struct task *task, bool raw)
+{
+    struct answer *answer = &question->answer;
+    const struct finding *f = &task->finding;
+    bool negative = f->kind == FINDING_NODATA || f->kind == FINDING_NXDOMAIN;
+    const struct rrset_list *proof = raw ? &f->proof : &task->proof;
+    uint32_t ttl = raw ? 0 : task->ttl;
+    int r = 0;
+
+    lower(answer, raw ? SECURITY_BOGUS : task->security, !raw && task->authentic, ttl);
+    verdict_add_failure(answer, raw ? &task->failure : &task->insecure);
+    for (uint32_t i = 0; i < f->main.count && r == 0; i++)
+        r = add_copy(question, negative ? &answer->authority : &answer->answer, &f->main.items[i], ttl);
+    if (r == 0 && f->kind == FINDING_DNAME && f->target)
+        r = add_synthesised(question, task, ttl);
+    for (uint32_t i = 0; i < proof->count && r == 0; i++)
+        r = add_copy(question, &answer->authority, &proof->items[i], ttl);
+    if (r < 0)
+        return r;
+    if (f->kind == FINDING_NXDOMAIN)
+        answer->rcode = RCODE_NXDOMAIN;
+    else if (f->kind == FINDING_DNAME && !f->target)
+        answer->rcode = RCODE_YXDOMAIN;
+    answer->negative = negative;
+    return 0;
+}
+
+int verdict_merge(struct question *question, const struct answer *part)
+{
+    struct answer *answer = &question->answer;
+    int r = 0;
+
+    for (uint32_t i = 0; i < part->answer.count && r == 0; i++)
+        r = add_copy(question, &answer->answer, &part->answer.items[i], part->answer.items[i].ttl);
+    for (uint32_t i = 0; i < part->authority.count && r == 0; i++)
+        r = add_copy(question, &answer->authority, &part->authority.items[i], part->authority.items[i].ttl);
+    if (r < 0)
+        return r;
+    if (part->answer.count || part->authority.count)
+        lower(answer, part->security, part->authentic, part->ttl);
+    for (unsigned i = 0; i < part->ede_count; i++)
+        answer_add_ede(answer, part->ede[i].code, part->ede[i].text, part->ede[i].text_size);
+    answer->rcode = part->rcode;
+    answer->negative = part->negative;
+    answer->stale = answer->stale || part->stale;
+    return 0;
+}
+
+static void count(struct val_core *core, const struct answer *answer)
+{
+    core->stats.verdicts++;
+    if (answer->rcode == RCODE_SERVFAIL) {
+        core->stats.bogus += answer->security == SECURITY_BOGUS;
+        core->stats.unreachable += answer->security != SECURITY_BOGUS;
+    } else {
+        core->stats.secure += answer->security == SECURITY_SECURE;
+        core->stats.insecure += answer->security == SECURITY_INSECURE;
+    }
+}
+
+void verdict_send(struct val_core *core, struct question *question)
+{
+    struct answer *answer = &question->answer;
+
+    if (answer->ttl == UINT32_MAX)
+        answer->ttl = 0;
+    for (unsigned i = 0; i < question->client_count; i++) {
+        struct action *action = action_new(core, VAL_ACTION_VERDICT, &question->job);
+        if (!action)
+            continue; /* that client asks again */
+        action->action.client = question->clients[i].client;
+        action->action.id = question->clients[i].id;
+        action->action.answer = answer;
+        action->action.qname = question->job.name;
+        action->action.qtype = question->job.type;
+        action->action.epoch = question->job.epoch;
+        count(core, answer);
+    }
+    question->job.finished = true;
+    job_unlink(core, &question->job);
+}

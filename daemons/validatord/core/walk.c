@@ -1,0 +1,106 @@
+/* Is a name inside a chain of trust? RFC 4035 5.2 by DS look-ups from the deepest zone known to be secure
+ * down to the name, one label a step, because a server that holds parent and child gives no referral to tell
+ * of a cut. */
+
+#include <errno.h>
+
+#include "daemons/validatord/core/internal.h"
+
+/* Fresh DS knowledge of the cache counts as done. */
+static bool ds_known(struct val_core *core, struct zone *zone)
+{
+    if (!zone->ds_done && zone->ds_step == DS_BEGIN && zone->rec.ds_state != DS_UNKNOWN &&
+        cache_ttl_left(zone->rec.ds_validated, zone->rec.ds_expires, core->env->wall) > 0)
+        zone_ds_from_record(zone);
+    return zone->ds_done;
+}
+
+/* Is there a record or a running job for this zone? Makes no job for names of which nothing is known. */
+static struct zone *zone_peek(struct val_core *core, const uint8_t *name, struct purse *purse)
+{
+    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+    struct cache_key key;
+    struct slice value;
+
+    if (job)
+        return job_zone(job);
+    if (cache_key_name(name, &key) ||
+        core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value))
+        return NULL;
+    return zone_get(core, name, purse);
+}
+
+static enum walk_outcome wait_for(struct val_core *core, struct job *job, struct zone *zone)
+{
+    zone->want_ds = true;
+    job_ready(core, &zone->job);
+    job_wait(job, &zone->job);
+    return WALK_WAIT;
+}
+
+/* From the name upwards: the deepest zone whose DS is known, or about to be. *ret_labels: of it, else of the
+ * anchor. */
+static enum walk_outcome start(struct val_core *core, struct job *job, const uint8_t *name,
+                               unsigned anchor_labels, unsigned *ret_labels, struct failure *ret_why)
+{
+    unsigned labels = name_labels(name);
+
+    for (unsigned i = labels; i > anchor_labels; i--) {
+        const uint8_t *at = name_suffix(name, i);
+        struct zone *zone = zone_peek(core, at, job->purse);
+        if (!zone || &zone->job == job)
+            continue;
+        if (!ds_known(core, zone)) {
+            /* A statement of the parent is being judged: what comes out of it saves the steps above. */
+            if (zone->want_ds && zone->statement.present && zone->statement.signer)
+                return wait_for(core, job, zone);
+            continue;
+        }
+        if (zone->ds == ZONE_DS_INSECURE) {
+            *ret_why = zone->insecure;
+            return WALK_INSECURE;
+        }
+        if (zone->ds == ZONE_DS_SECURE) {
+            *ret_labels = i;
+            return WALK_SECURE;
+        }
+    }
+    *ret_labels = anchor_labels;
+    return WALK_SECURE;
+}
+
+enum walk_outcome walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
+                       struct failure *ret_why)
+{
+    unsigned anchor_labels, labels = name_labels(name), at_labels;
+    enum governed governed = policy_governs(core, name, &anchor_labels);
+
+    ret_why->ede = EDE_NONE;
+    if (governed != GOVERNED_ANCHOR) {
+        if (governed == GOVERNED_NTA)
+            failure_set(ret_why, EDE_NEGATIVE_TRUST_ANCHOR, "");
+        return WALK_INSECURE;
+    }
+    enum walk_outcome outcome = start(core, job, name, anchor_labels, &at_labels, ret_why);
+    if (outcome != WALK_SECURE || known_only)
+        return outcome;
+    for (unsigned i = at_labels + 1; i <= labels; i++) {
+        struct zone *zone = zone_get(core, name_suffix(name, i), job->purse);
+        if (!zone || &zone->job == job) {
+            failure_set(ret_why, EDE_OTHER, "");
+            ret_why->budget = true;
+            return WALK_FAILED;
+        }
+        if (!ds_known(core, zone))
+            return wait_for(core, job, zone);
+        if (zone->ds == ZONE_DS_INSECURE) {
+            *ret_why = zone->insecure;
+            return WALK_INSECURE;
+        }
+        if (zone->ds == ZONE_DS_FAILED) {
+            *ret_why = zone->failure;
+            return WALK_FAILED;
+        }
+    }
+    return WALK_SECURE;
+}

@@ -1,0 +1,221 @@
+/* A zone: what is known of its cut and its trust, loaded from the cache, made by referrals, DS and DNSKEY. */
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemons/validatord/core/internal.h"
+
+static int copy_list(struct arena *arena, struct rrset_list *list)
+{
+    struct rrset_list copy = {0};
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct rrset rrset;
+        int r = rrset_copy(arena, &list->items[i], &rrset);
+        if (r == 0)
+            r = rrset_list_add(arena, &copy, &rrset);
+        if (r < 0)
+            return r;
+    }
+    *list = copy;
+    return 0;
+}
+
+static int copy_set(struct arena *arena, struct rrset *rrset)
+{
+    struct rrset copy;
+    int r = rrset_copy(arena, rrset, &copy);
+
+    if (r == 0)
+        *rrset = copy;
+    return r;
+}
+
+/* The record as the cache has it, its expired parts too: they are kept when the record is written anew. */
+static int load(struct val_core *core, struct zone *zone)
+{
+    struct cache_key key;
+    struct slice value;
+    struct cache_zone rec;
+    struct arena *arena = zone->job.arena;
+
+    if (cache_key_name(zone->job.name, &key) ||
+        core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value))
+        return 0;
+    int r = cache_zone_decode(arena, cache_key_slice(&key), value, zone->job.name, &rec);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (rec.has_delegation) {
+        r = copy_set(arena, &rec.ns);
+        if (r == 0)
+            r = copy_list(arena, &rec.glue);
+    }
+    if (r == 0 && (rec.ds_state == DS_SECURE || rec.ds_state == DS_UNSUPPORTED))
+        r = copy_set(arena, &rec.ds);
+    if (r == 0)
+        r = copy_list(arena, &rec.ds_proof);
+    if (r == 0 && rec.has_dnskey)
+        r = copy_set(arena, &rec.dnskey);
+    if (r == 0)
+        zone->rec = rec;
+    return r;
+}
+
+struct zone *zone_get(struct val_core *core, const uint8_t *name, struct purse *purse)
+{
+    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+
+    if (job) {
+        struct zone *zone = job_zone(job);
+        if (!zone->want_ds && !zone->want_trust && job->purse != purse) {
+            /* At rest: whoever wants something of it now pays for it. */
+            purse_release(job->purse);
+            job->purse = purse;
+            purse->refs++;
+        }
+        return zone;
+    }
+    job = job_new(core, JOB_ZONE, name, 0, false, purse);
+    if (!job)
+        return NULL;
+    struct zone *zone = job_zone(job);
+    if (load(core, zone) < 0) {
+        job_unlink(core, job);
+        return NULL;
+    }
+    return zone;
+}
+
+void zone_store(struct val_core *core, struct zone *zone)
+{
+    struct cache_key key;
+    struct slice value;
+
+    if (!zone->changed)
+        return;
+    zone->changed = false;
+    if (cache_key_name(zone->job.name, &key) == 0 &&
+        cache_zone_encode(zone->job.arena, cache_key_slice(&key), &zone->rec, &value) == 0)
+        entries_put(core, &zone->job, CACHE_ZONE, &key, value);
+}
+
+static bool wants(const struct zone *zone)
+{
+    return (zone->want_ds && !zone->ds_done) || (zone->want_trust && !zone->trust_done);
+}
+
+int zone_run(struct val_core *core, struct zone *zone)
+{
+    bool ds_before = zone->ds_done, trust_before = zone->trust_done;
+    int r = 0;
+
+    if (!zone->ds_done && (zone->want_ds || zone->want_trust))
+        r = zone_ds_run(core, zone);
+    if (r >= 0 && zone->want_trust && !zone->trust_done)
+        r = zone_keys_run(core, zone);
+    if (r < 0) {
+        struct failure why = {.ede = EDE_OTHER, .budget = true};
+        zone_fail(core, zone, &why);
+    }
+    if (zone->ds_done != ds_before || zone->trust_done != trust_before)
+        job_wake_waiters(core, &zone->job);
+    if (!wants(zone)) {
+        zone->want_ds = zone->want_trust = false;
+        timer_set(core, &zone->job, mono_add_ms(core->env->mono, LINGER_MS));
+    } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
+        timer_set(core, &zone->job, zone->job.purse->budget.deadline);
+    }
+    return 0;
+}
+
+void zone_fail(struct val_core *core, struct zone *zone, const struct failure *why)
+{
+    failure_better(&zone->failure, why);
+    if (!zone->ds_done) {
+        zone->ds_done = true;
+        zone->ds = ZONE_DS_FAILED;
+    }
+    if (!zone->trust_done) {
+        zone->trust_done = true;
+        zone->trust = SECURITY_BOGUS;
+    }
+    job_wake_waiters(core, &zone->job);
+}
+
+bool zone_known_secure(struct val_core *core, const uint8_t *name)
+{
+    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+    struct cache_zone rec;
+
+    if (job) {
+        const struct zone *zone = job_zone(job);
+        if (zone->ds_done)
+            return zone->ds == ZONE_DS_SECURE;
+        rec = zone->rec;
+    } else {
+        struct purse none = {0};
+        _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
+        if (!arena)
+            return false;
+        struct lookup lookup = core_lookup(core, arena, &none);
+        if (cache_zone_get(&lookup, name, &rec) != 0)
+            return false;
+        return rec.ds_state == DS_SECURE &&
+               cache_ttl_left(rec.ds_validated, rec.ds_expires, core->env->wall) > 0;
+    }
+    return rec.ds_state == DS_SECURE && cache_ttl_left(rec.ds_validated, rec.ds_expires, core->env->wall) > 0;
+}
+
+/* The delegation of a referral becomes the zone's, unless the one it has is still in force: from the parent
+ * either way, and what is in force is not replaced by what another message says. */
+static int take_delegation(struct val_core *core, struct zone *zone, const struct referral *referral)
+{
+    struct cache_zone *rec = &zone->rec;
+    struct arena *arena = zone->job.arena;
+
+    if (rec->has_delegation && cache_ttl_left(rec->ns_stored, rec->ns_expires, core->env->wall) > 0)
+        return 0;
+    struct rrset ns = referral->ns;
+    struct rrset_list glue = referral->glue;
+    int r = copy_set(arena, &ns);
+    if (r == 0)
+        r = copy_list(arena, &glue);
+    if (r < 0)
+        return r;
+    rec->has_delegation = true;
+    rec->ns = ns;
+    rec->glue = glue;
+    rec->ns_stored = core->env->wall;
+    rec->ns_expires.s = core->env->wall.s + MIN(ns.ttl, core->config.max_ttl_s);
+    zone->changed = true;
+    return 0;
+}
+
+int zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+                  const uint8_t *cut, const struct address *server)
+{
+    struct referral referral;
+    int r = referral_make(by->arena, wire, by->name, fetch->type, cut, &referral);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    struct zone *zone = zone_get(core, referral.child, by->purse);
+    if (!zone || &zone->job == by)
+        return zone ? 0 : -ENOMEM;
+    r = take_delegation(core, zone, &referral);
+    if (r < 0)
+        return r;
+    if (!zone->ds_done && !zone->statement.present && zone->ds_step == DS_BEGIN) {
+        struct statement statement = referral.statement;
+        r = copy_list(zone->job.arena, &statement.list);
+        if (r < 0)
+            return r;
+        statement.signer = evidence_signer(&statement.list, zone->job.name, true, cut);
+        statement.server = *server;
+        zone->statement = statement;
+        zone->want_ds = true;
+        /* With a DS the keys will be needed: fetched while the walk goes on. */
+        zone->want_trust = zone->want_trust || statement.kind == FINDING_POSITIVE;
+    }
+    job_ready(core, &zone->job);
+    return 0;
+}

@@ -1,0 +1,215 @@
+/* Keys of a zone: its DNSKEY RRset, held against its DS or the trust anchors at its node. Any one path from a
+ * trust point over a key it names to a signature of that key over the whole set is enough (RFC 6840 5.11). */
+
+#include <errno.h>
+#include <string.h>
+
+#include "daemons/validatord/core/internal.h"
+
+static int conclude(struct zone *zone, enum security trust)
+{
+    zone->trust_done = true;
+    zone->trust = trust;
+    return WAIT_NONE;
+}
+
+static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own)
+{
+    failure_better(&zone->failure, why);
+    if (own)
+        failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
+    return conclude(zone, SECURITY_BOGUS);
+}
+
+static int reject(struct val_core *core, struct zone *zone, const struct failure *why)
+{
+    failure_better(&zone->failure, why);
+    if (why->budget || !fetch_retry(&zone->key_fetch))
+        return fail(core, zone, why, true);
+    zone->key_step = KEY_FETCH;
+    return WAIT_NONE;
+}
+
+static bool keys_fresh(struct val_core *core, const struct zone *zone)
+{
+    return zone->rec.has_dnskey &&
+           cache_ttl_left(zone->rec.dnskey_validated, zone->rec.dnskey_expires, core->env->wall) > 0;
+}
+
+/* Is it likely enough that the keys will be needed to fetch them before the DS is judged? */
+static bool keys_expected(const struct zone *zone, bool anchored)
+{
+    if (anchored)
+        return true;
+    if (zone->ds_done)
+        return zone->ds == ZONE_DS_SECURE;
+    return zone->statement.present && zone->statement.kind == FINDING_POSITIVE && zone->statement.signer;
+}
+
+/* The trust points: the anchors at this very node, or the DS RRset. DNSKEY anchors stay in the configuration.
+ */
+static int trust_points(struct val_core *core, struct zone *zone, bool anchored)
+{
+    struct rrset *points = &zone->key_points;
+
+    if (!anchored) {
+        *points = zone->rec.ds;
+        return 0;
+    }
+    *points = (struct rrset){.owner = zone->job.name, .type = TYPE_DS, .class = CLASS_IN};
+    points->rdata = arena_array(zone->job.arena, core->config.anchor_count, sizeof(*points->rdata));
+    if (!points->rdata)
+        return -ENOMEM;
+    for (size_t i = 0; i < core->config.anchor_count; i++) {
+        const struct val_anchor *anchor = &core->config.anchors[i];
+        if (anchor->type == TYPE_DS && name_equal(anchor->zone, zone->job.name))
+            points->rdata[points->count++] = anchor->rdata;
+    }
+    return 0;
+}
+
+static bool is_anchor_key(const struct val_core *core, const struct zone *zone, const struct rdata *key)
+{
+    for (size_t i = 0; i < core->config.anchor_count; i++) {
+        const struct val_anchor *anchor = &core->config.anchors[i];
+        if (anchor->type == TYPE_DNSKEY && name_equal(anchor->zone, zone->job.name) &&
+            anchor->rdata.size == key->size && memcmp(anchor->rdata.data, key->data, key->size) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Does a trust point name this key? */
+static bool is_pointed_at(struct val_core *core, const struct zone *zone, const struct rdata *rdata,
+                          bool anchored)
+{
+    struct dnskey key;
+
+    if (dnskey_parse(rdata, &key))
+        return false;
+    if (anchored && is_anchor_key(core, zone, rdata))
+        return true;
+    for (unsigned i = 0; i < zone->key_points.count && i < SIGNATURE_MAX_KEYS; i++) {
+        struct ds ds;
+        if (!ds_set_usable(&core->config.algorithms, &zone->key_points, i) ||
+            ds_parse(&zone->key_points.rdata[i], &ds))
+            continue;
+        if (ds_matches_key(core->crypto, zone->job.name, &ds, &key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
+{
+    struct fetch *fetch = &zone->key_fetch;
+    struct finding finding;
+    struct failure why;
+
+    int r = fetch_step(core, fetch, &zone->job, TYPE_DNSKEY);
+    if (r < 0 || r == WAIT_MORE)
+        return r;
+    if (!anchored && !zone->ds_done)
+        return WAIT_MORE;
+    if (r == FETCH_FAILED)
+        return fail(core, zone, &fetch->failure, true);
+    r = finding_make(zone->job.arena, fetch->message, zone->job.name, TYPE_DNSKEY, fetch->cut, &finding);
+    if (r == 0)
+        r = trust_points(core, zone, anchored);
+    if (r < 0)
+        return r;
+    if (finding.kind != FINDING_POSITIVE) {
+        failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
+        return reject(core, zone, &why);
+    }
+    zone->key_set = finding.main;
+    zone->key_next = 0;
+    zone->key_trying = zone->key_matched = false;
+    zone->key_step = KEY_VERIFY;
+    return WAIT_NONE;
+}
+
+static int good(struct val_core *core, struct zone *zone)
+{
+    struct cache_zone *rec = &zone->rec;
+
+    rec->dnskey = zone->key_set.items[0];
+    rec->has_dnskey = true;
+    rec->dnskey_validated = core->env->wall;
+    rec->dnskey_expires.s = core->env->wall.s + MIN(rec->dnskey.ttl, core->config.max_ttl_s);
+    rec->dnskey_signature_expires = zone->key_judge.expires[0];
+    zone->changed = true;
+    zone_store(core, zone);
+    failure_forget(core, &zone->job, zone->job.name, TYPE_DNSKEY);
+    zone->failure.ede = EDE_NONE;
+    return conclude(zone, SECURITY_SECURE);
+}
+
+static int step_verify(struct val_core *core, struct zone *zone, bool anchored)
+{
+    struct rrset *set = &zone->key_set.items[0];
+    struct failure why;
+
+    while (zone->key_next < set->count && zone->key_next < SIGNATURE_MAX_KEYS) {
+        if (!zone->key_trying) {
+            if (!is_pointed_at(core, zone, &set->rdata[zone->key_next], anchored)) {
+                zone->key_next++;
+                continue;
+            }
+            zone->key_matched = true;
+            zone->key_trying = true;
+            judge_begin(&zone->key_judge, &zone->key_set, zone->job.name, set, true);
+            zone->key_judge.only_key = &set->rdata[zone->key_next];
+        }
+        int r = judge_run(core, &zone->job, &zone->key_judge);
+        if (r != WAIT_NONE)
+            return r;
+        if (zone->key_judge.bad == 0)
+            return good(core, zone);
+        failure_better(&zone->failure, &zone->key_judge.failure);
+        if (zone->key_judge.failure.budget)
+            return fail(core, zone, &zone->key_judge.failure, true);
+        zone->key_trying = false;
+        zone->key_next++;
+    }
+    why = zone->failure;
+    if (!zone->key_matched)
+        failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
+    return reject(core, zone, &why);
+}
+
+int zone_keys_run(struct val_core *core, struct zone *zone)
+{
+    struct failure why = {.ede = EDE_NONE};
+    unsigned labels;
+    enum governed governed = policy_governs(core, zone->job.name, &labels);
+    bool anchored = governed == GOVERNED_ANCHOR && labels == name_labels(zone->job.name);
+    int r = WAIT_NONE;
+
+    if (governed != GOVERNED_ANCHOR) {
+        if (governed == GOVERNED_NTA)
+            failure_set(&zone->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+        return conclude(zone, SECURITY_INSECURE);
+    }
+    if (!anchored && zone->ds_done) {
+        if (zone->ds == ZONE_DS_INSECURE)
+            return conclude(zone, SECURITY_INSECURE);
+        if (zone->ds == ZONE_DS_NOT_A_CUT)
+            return conclude(zone, SECURITY_INDETERMINATE);
+        if (zone->ds == ZONE_DS_FAILED)
+            return conclude(zone, SECURITY_BOGUS);
+    }
+    if (keys_fresh(core, zone))
+        return anchored || zone->ds_done ? conclude(zone, SECURITY_SECURE) : WAIT_MORE;
+    if (!keys_expected(zone, anchored))
+        return WAIT_MORE;
+    if (zone->key_step == KEY_BEGIN) {
+        if (failure_known(core, zone->job.arena, zone->job.name, TYPE_DNSKEY, &why))
+            return anchored || zone->ds_done ? fail(core, zone, &why, false) : WAIT_MORE;
+        zone->key_step = KEY_FETCH;
+    }
+    while (r == WAIT_NONE && !zone->trust_done)
+        r = zone->key_step == KEY_FETCH ? step_fetch(core, zone, anchored)
+                                        : step_verify(core, zone, anchored);
+    return r;
+}
