@@ -132,7 +132,7 @@ static void run(struct rec_core *core, const struct env *env)
     while (!list_empty(&core->ready) && env->random->left >= REC_EVENT_RANDOM) {
         struct task *task = CONTAINER_OF(core->ready.next, struct task, ready);
         list_remove(&task->ready);
-        fetch_step(core, env, task);
+        rec_fetch_step(core, env, task);
     }
 }
 
@@ -180,7 +180,7 @@ int rec_core_fetch(struct rec_core *core, const struct env *env, const struct re
     table_insert(&core->fetches, &task->node, siphash24(&core->key, &fetch->id, sizeof(fetch->id)));
     core->stats.fetches++;
     if (fetch_fill(core, task, fetch)) {
-        task_finish(core, env, task, REC_DONE_BUDGET);
+        rec_task_finish(core, env, task, REC_DONE_BUDGET);
         return -ENOMEM;
     }
     core_ready(core, task);
@@ -193,7 +193,7 @@ void rec_core_cancel(struct rec_core *core, const struct env *env, uint64_t fetc
     begin(core);
     struct task *task = task_find_fetch(core, fetch_id);
     if (task)
-        task_finish(core, env, task, REC_DONE_CANCELLED);
+        rec_task_finish(core, env, task, REC_DONE_CANCELLED);
     run(core, env);
 }
 
@@ -202,7 +202,7 @@ void rec_core_cancel_all(struct rec_core *core, const struct env *env)
     struct table_node *node;
     begin(core);
     while ((node = table_oldest(&core->fetches)))
-        task_finish(core, env, CONTAINER_OF(node, struct task, node), REC_DONE_CANCELLED);
+        rec_task_finish(core, env, CONTAINER_OF(node, struct task, node), REC_DONE_CANCELLED);
     run(core, env);
 }
 

@@ -14,14 +14,14 @@ static void spent(struct rec_core *core, const struct env *env, struct task *tas
     struct task *payer = task_payer(task);
     if (payer != task)
         core_ready(core, task);
-    task_finish(core, env, payer, REC_DONE_BUDGET);
+    rec_task_finish(core, env, payer, REC_DONE_BUDGET);
 }
 
 static void ask(struct rec_core *core, const struct env *env, struct task *task, unsigned index,
                 enum rec_transport transport)
 {
     if (task->queries >= BUDGET_QUERIES_PER_NAME) {
-        task_finish(core, env, task, REC_DONE_BUDGET);
+        rec_task_finish(core, env, task, REC_DONE_BUDGET);
         return;
     }
     if (!budget_take(&task_payer(task)->budget.upstream_queries, 1)) {
@@ -30,7 +30,7 @@ static void ask(struct rec_core *core, const struct env *env, struct task *task,
     }
     task->queries++;
     if (exchange_send(core, env, task, index, transport))
-        task_finish(core, env, task, REC_DONE_BUDGET);
+        rec_task_finish(core, env, task, REC_DONE_BUDGET);
 }
 
 static void enter(struct task *task, struct cut *cut)
@@ -58,14 +58,14 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
     } else if (cut->given && !task->restarted) {
         task->restarted = true; /* the delegation may be old: from the top once more */
     } else {
-        task_finish(core, env, task, failure(task));
+        rec_task_finish(core, env, task, failure(task));
         return;
     }
     task->cut = NULL;
     core_ready(core, task);
 }
 
-void fetch_step(struct rec_core *core, const struct env *env, struct task *task)
+void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *task)
 {
     if (task_orphaned(task)) {
         task_drop(core, task);
@@ -76,7 +76,7 @@ void fetch_step(struct rec_core *core, const struct env *env, struct task *task)
     if (!task->cut) {
         struct cut *cut = start_cut(core, env, task);
         if (!cut) {
-            task_finish(core, env, task, failure(task));
+            rec_task_finish(core, env, task, failure(task));
             return;
         }
         enter(task, cut);
@@ -136,7 +136,7 @@ static void answered(struct rec_core *core, const struct env *env, struct task *
     else if (task->kind == TASK_PRIMING)
         priming_answer(core, env, task, message);
     bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, x, env);
-    task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
+    rec_task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
 }
 
 /* The answer to a minimised question: the name goes on below, RFC 9156 2.3 and 3. */
@@ -167,7 +167,7 @@ static void refer(struct rec_core *core, const struct env *env, struct task *tas
     core->stats.referrals++;
     struct cut *cut = delegation_cut(core, env, task, message, child);
     if (!cut || !evidence(core, task, REC_EVIDENCE_REFERRAL, wire, x, env)) {
-        task_finish(core, env, task, REC_DONE_BUDGET);
+        rec_task_finish(core, env, task, REC_DONE_BUDGET);
         return;
     }
     enter(task, cut);
@@ -320,5 +320,5 @@ void fetch_failed(struct rec_core *core, const struct env *env, struct exchange 
 void fetch_expired(struct rec_core *core, const struct env *env, struct task *task)
 {
     bool silence = task->saw_silence || task->exchange || !list_empty(&task->waits);
-    task_finish(core, env, task, silence ? REC_DONE_UNREACHABLE : REC_DONE_BUDGET);
+    rec_task_finish(core, env, task, silence ? REC_DONE_UNREACHABLE : REC_DONE_BUDGET);
 }

@@ -189,7 +189,8 @@ struct task *task_new(struct rec_core *core, enum task_kind kind, const uint8_t 
 /* The fetch (or priming) whose budget this task spends. */
 struct task *task_payer(struct task *task);
 /* Ends the task and frees it; whoever waits for it is told and made ready. */
-void task_finish(struct rec_core *core, const struct env *env, struct task *task, enum rec_outcome outcome);
+void rec_task_finish(struct rec_core *core, const struct env *env, struct task *task,
+                     enum rec_outcome outcome);
 /* Frees without a word. */
 void task_drop(struct rec_core *core, struct task *task);
 /* A sub-fetch that nobody waits for any more. */
@@ -206,7 +207,7 @@ bool task_needed_by(const struct task *wanted, struct task *task);
 struct task *task_find_fetch(struct rec_core *core, uint64_t fetch_id);
 
 /* fetch.c */
-void fetch_step(struct rec_core *core, const struct env *env, struct task *task);
+void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *task);
 void fetch_reply(struct rec_core *core, const struct env *env, struct exchange *exchange, struct slice wire);
 void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange *exchange);
 void fetch_failed(struct rec_core *core, const struct env *env, struct exchange *exchange,

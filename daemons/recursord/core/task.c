@@ -97,7 +97,8 @@ static void tell_waiter(struct rec_core *core, const struct env *env, struct wai
     core_ready(core, waiter);
 }
 
-void task_finish(struct rec_core *core, const struct env *env, struct task *task, enum rec_outcome outcome)
+void rec_task_finish(struct rec_core *core, const struct env *env, struct task *task,
+                     enum rec_outcome outcome)
 {
     switch (task->kind) {
     case TASK_FETCH:
