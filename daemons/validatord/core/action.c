@@ -5,25 +5,25 @@
 
 #include "daemons/validatord/core/internal.h"
 
-struct action *action_new(struct val_core *core, enum val_action_kind kind, struct job *job)
+struct action *val_action_new(struct val_core *core, enum val_action_kind kind, struct job *job)
 {
     struct action *action = calloc(1, sizeof(*action));
     if (!action)
         return NULL;
     action->action.kind = kind;
     action->job = job;
-    job_hold(job);
+    val_job_hold(job);
     list_append(&core->actions, &action->node);
     return action;
 }
 
 static void action_free(struct val_core *core, struct action *action)
 {
-    job_release(core, action->job);
+    val_job_release(core, action->job);
     free(action);
 }
 
-void action_drop_given(struct val_core *core)
+void val_action_drop_given(struct val_core *core)
 {
     if (core->given)
         action_free(core, TAKE(core->given));
@@ -31,7 +31,7 @@ void action_drop_given(struct val_core *core)
 
 bool val_core_next_action(struct val_core *core, struct val_action *ret_action)
 {
-    action_drop_given(core);
+    val_action_drop_given(core);
     if (list_empty(&core->actions))
         return false;
     struct action *action = CONTAINER_OF(core->actions.next, struct action, node);

@@ -12,7 +12,7 @@ static bool write_action(struct val_core *core, struct job *job, enum cache_db d
     if (job->epoch != core->epoch)
         return false; /* the writer would drop it */
     uint8_t *bytes = arena_copy(job->arena, key->bytes, key->size);
-    struct action *action = bytes ? action_new(core, VAL_ACTION_WRITE, job) : NULL;
+    struct action *action = bytes ? val_action_new(core, VAL_ACTION_WRITE, job) : NULL;
     if (!action)
         return false;
     action->action.write = (struct cache_write){
@@ -20,13 +20,13 @@ static bool write_action(struct val_core *core, struct job *job, enum cache_db d
     return true;
 }
 
-void entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
-                 struct slice value)
+void val_entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
+                     struct slice value)
 {
     write_action(core, job, db, key, value, false);
 }
 
-void entries_remove(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key)
+void val_entries_remove(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key)
 {
     write_action(core, job, db, key, (struct slice){0}, true);
 }
@@ -61,7 +61,7 @@ static void put_rr(struct val_core *core, struct job *job, const struct cache_ke
 
     if (rr->rrset.count <= CACHE_RDATA_MAX &&
         cache_rr_encode(job->arena, cache_key_slice(key), rr, &value) == 0)
-        entries_put(core, job, CACHE_RR, key, value);
+        val_entries_put(core, job, CACHE_RR, key, value);
 }
 
 /* A wildcard expansion is kept under the wildcard's name too: other names are answered from there (RFC
@@ -93,12 +93,12 @@ static void drop_negative(struct val_core *core, struct job *job, uint16_t type)
     struct slice value;
 
     if (cache_key_rr(job->name, type, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
-        entries_remove(core, job, CACHE_NEG, &key);
+        val_entries_remove(core, job, CACHE_NEG, &key);
     if (cache_key_rr(job->name, 0, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
-        entries_remove(core, job, CACHE_NEG, &key);
+        val_entries_remove(core, job, CACHE_NEG, &key);
 }
 
-void entries_positive(struct val_core *core, struct task *task)
+void val_entries_positive(struct val_core *core, struct task *task)
 {
     const struct rrset *main = &task->finding.main.items[0];
     wall_s now = core->env->wall;
@@ -132,10 +132,10 @@ static void drop_positive(struct val_core *core, struct task *task)
 
     if (cache_key_rr(task->job.name, task->job.type, &key) == 0 && exists(core, CACHE_RR, &key, &value) &&
         may_replace(core, task->job.arena, &key, &denied))
-        entries_remove(core, &task->job, CACHE_RR, &key);
+        val_entries_remove(core, &task->job, CACHE_RR, &key);
 }
 
-void entries_negative(struct val_core *core, struct task *task)
+void val_entries_negative(struct val_core *core, struct task *task)
 {
     bool nxdomain = task->finding.kind == FINDING_NXDOMAIN;
     wall_s now = core->env->wall;
@@ -155,7 +155,7 @@ void entries_negative(struct val_core *core, struct task *task)
         r = rrset_list_add(task->job.arena, &neg.proof, &task->proof.items[i]);
     if (r < 0 || cache_neg_encode(task->job.arena, cache_key_slice(&key), &neg, &value) != 0)
         return;
-    entries_put(core, &task->job, CACHE_NEG, &key, value);
+    val_entries_put(core, &task->job, CACHE_NEG, &key, value);
     drop_positive(core, task);
 }
 
@@ -204,8 +204,8 @@ static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache
                            slice_make(hash, sizeof(hash)), ret_key);
 }
 
-void entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
-                     const struct rrset_list *list, const wall_s *expires)
+void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
+                         const struct rrset_list *list, const wall_s *expires)
 {
     wall_s now = core->env->wall;
     const struct rrset *soa = NULL;
@@ -232,6 +232,6 @@ void entries_denials(struct val_core *core, struct job *job, const uint8_t *zone
         if (soa && rrset_list_add(job->arena, &rr.proof, soa) < 0)
             continue;
         if (cache_rr_encode(job->arena, cache_key_slice(&key), &rr, &value) == 0)
-            entries_put(core, job, db, &key, value);
+            val_entries_put(core, job, db, &key, value);
     }
 }

@@ -18,8 +18,8 @@ static void explain_failure(struct val_core *core, struct arena *arena, const ui
                             struct failure *why, struct val_link *link)
 {
     why->ede = EDE_NONE;
-    if (!failure_known(core, arena, zone, TYPE_DS, why) &&
-        !failure_known(core, arena, zone, TYPE_DNSKEY, why))
+    if (!val_failure_known(core, arena, zone, TYPE_DS, why) &&
+        !val_failure_known(core, arena, zone, TYPE_DNSKEY, why))
         return;
     link->ede_code = why->ede;
     char *text = arena_alloc(arena, why->text_size + 1u);
@@ -57,7 +57,7 @@ static int explain(struct val_core *core, struct arena *arena, const uint8_t *na
                    int (*fn)(void *ctx, const struct val_link *link), void *ctx)
 {
     struct purse none = {0};
-    struct lookup lookup = core_lookup(core, arena, &none);
+    struct lookup lookup = val_core_lookup(core, arena, &none);
     enum security security = SECURITY_INSECURE;
 
     for (unsigned labels = 0; labels <= name_labels(name); labels++) {

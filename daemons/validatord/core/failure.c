@@ -9,7 +9,7 @@
 #include "common/wire/rdata.h"
 #include "daemons/validatord/core/internal.h"
 
-void failure_set(struct failure *failure, uint16_t ede, const char *string)
+void val_failure_set(struct failure *failure, uint16_t ede, const char *string)
 {
     struct text text = text_make(failure->text, sizeof(failure->text));
 
@@ -52,8 +52,8 @@ static void add_what(struct text *text, uint16_t ede)
     }
 }
 
-void failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
-                   uint16_t key_tag)
+void val_failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
+                       uint16_t key_tag)
 {
     char name[NAME_TEXT_MAX], type_text[16];
     struct text text;
@@ -105,7 +105,7 @@ static unsigned telling(const struct failure *failure)
     }
 }
 
-void failure_better(struct failure *failure, const struct failure *other)
+void val_failure_better(struct failure *failure, const struct failure *other)
 {
     bool budget = failure->budget || other->budget;
 
@@ -136,7 +136,7 @@ static bool last_failure(struct val_core *core, struct arena *arena, const uint8
            ret_neg->kind == CACHE_NEG_FAILURE;
 }
 
-void failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why)
+void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why)
 {
     struct cache_neg old, neg = {.kind = CACHE_NEG_FAILURE, .security = SECURITY_BOGUS, .failures = 1};
     struct cache_key key;
@@ -161,20 +161,20 @@ void failure_remember(struct val_core *core, struct job *job, uint16_t type, con
     neg.ede[0].text_size = why->text_size;
     memcpy(neg.ede[0].text, why->text, why->text_size);
     if (cache_neg_encode(job->arena, cache_key_slice(&key), &neg, &value) == 0)
-        entries_put(core, job, CACHE_NEG, &key, value);
+        val_entries_put(core, job, CACHE_NEG, &key, value);
 }
 
-void failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type)
+void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type)
 {
     struct cache_neg old;
     struct cache_key key;
 
     if (last_failure(core, job->arena, name, type, &key, &old))
-        entries_remove(core, job, CACHE_NEG, &key);
+        val_entries_remove(core, job, CACHE_NEG, &key);
 }
 
-bool failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
-                   struct failure *ret_failure)
+bool val_failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
+                       struct failure *ret_failure)
 {
     struct cache_neg neg;
     struct cache_key key;

@@ -28,7 +28,7 @@ static struct list *fetch_bucket(struct val_core *core, uint64_t id)
     return &core->fetches[id & (TABLE_BUCKETS - 1)];
 }
 
-struct fetch *fetch_find(struct val_core *core, uint64_t id)
+struct fetch *val_fetch_find(struct val_core *core, uint64_t id)
 {
     LIST_FOREACH (node, fetch_bucket(core, id)) {
         struct fetch *fetch = CONTAINER_OF(node, struct fetch, node);
@@ -54,7 +54,7 @@ static bool is_forwarded(const struct val_core *core, const uint8_t *name, uint1
 static const struct zone *cut_at_work(struct val_core *core, const uint8_t *name, const struct job *owner)
 {
     for (const uint8_t *at = name;; at = name_parent(at)) {
-        struct job *job = job_find(core, JOB_ZONE, at, 0, false);
+        struct job *job = val_job_find(core, JOB_ZONE, at, 0, false);
         if (job) {
             const struct zone *zone = job_zone(job);
             if (zone->rec.has_delegation && (zone->ds_done || job == owner) &&
@@ -114,7 +114,7 @@ static int cut_find(struct val_core *core, struct fetch *fetch, const uint8_t **
 {
     struct job *owner = fetch->owner;
     const uint8_t *name = fetch->type == TYPE_DS ? name_parent(owner->name) : owner->name;
-    struct lookup lookup = core_lookup(core, owner->arena, owner->purse);
+    struct lookup lookup = val_core_lookup(core, owner->arena, owner->purse);
     struct cache_zone cached;
     const uint8_t *cut = NULL;
 
@@ -155,14 +155,14 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     /* Half of what is left at most, so that others at work for the same question are not starved. */
     uint32_t share = MIN(BUDGET_QUERIES_PER_NAME, (left + 1) / 2);
     if (share == 0 || mono_reached(core->env->mono, purse->budget.deadline)) {
-        failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
+        val_failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
         fetch->failure.budget = true;
         return 1;
     }
     int r = cut_find(core, fetch, &cut, &delegation);
     if (r < 0)
         return r;
-    struct action *action = action_new(core, VAL_ACTION_FETCH, fetch->owner);
+    struct action *action = val_action_new(core, VAL_ACTION_FETCH, fetch->owner);
     if (!action)
         return -ENOMEM;
     budget_take(&purse->budget.upstream_queries, share);
@@ -170,7 +170,7 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     fetch->id = ++core->next_id;
     list_append(fetch_bucket(core, fetch->id), &fetch->node);
     fetch->running = true;
-    job_hold(fetch->owner);
+    val_job_hold(fetch->owner);
     memcpy(action->avoid, fetch->avoid, sizeof(action->avoid));
     struct val_action *a = &action->action;
     a->fetch = fetch->id;
@@ -186,7 +186,7 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     return 0;
 }
 
-int fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
+int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
 {
     assert(!fetch->running);
     fetch->owner = owner;
@@ -202,7 +202,7 @@ int fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, u
     return r;
 }
 
-int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
+int val_fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type)
 {
     if (fetch->restart) {
         if (fetch->running)
@@ -215,7 +215,7 @@ int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, ui
         return FETCH_FAILED;
     if (fetch->running || fetch->again)
         return WAIT_MORE;
-    int r = fetch_start(core, fetch, owner, type);
+    int r = val_fetch_start(core, fetch, owner, type);
     if (r == 1) {
         fetch->done = true;
         return FETCH_FAILED;
@@ -223,16 +223,16 @@ int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, ui
     return r < 0 ? r : WAIT_MORE;
 }
 
-bool fetch_retry(struct fetch *fetch)
+bool val_fetch_retry(struct fetch *fetch)
 {
     if (fetch->tries >= FETCH_TRIES)
         return false;
-    fetch_avoid(fetch, &fetch->server);
+    val_fetch_avoid(fetch, &fetch->server);
     fetch->restart = true;
     return true;
 }
 
-void fetch_avoid(struct fetch *fetch, const struct address *server)
+void val_fetch_avoid(struct fetch *fetch, const struct address *server)
 {
     if (server->family && fetch->avoid_count < ARRAY_SIZE(fetch->avoid))
         fetch->avoid[fetch->avoid_count++] = *server;
@@ -247,30 +247,30 @@ static void detach(struct fetch *fetch)
     fetch->reserved = 0;
 }
 
-void fetch_cancel(struct val_core *core, struct fetch *fetch)
+void val_fetch_cancel(struct val_core *core, struct fetch *fetch)
 {
     fetch->again = false;
     if (fetch->running) {
-        struct action *action = action_new(core, VAL_ACTION_CANCEL, fetch->owner);
+        struct action *action = val_action_new(core, VAL_ACTION_CANCEL, fetch->owner);
         if (action)
             action->action.fetch = fetch->id;
         detach(fetch);
-        job_release(core, fetch->owner);
+        val_job_release(core, fetch->owner);
     }
     if (fetch->purse)
         purse_release(TAKE(fetch->purse));
 }
 
-int fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
+int val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
 {
     struct job *owner = fetch->owner;
 
     if (fetch->answered || owner->unlinked)
         return 0;
     if (!budget_take(&fetch->purse->budget.bytes, (uint32_t)MIN(evidence->message.size, MESSAGE_MAX))) {
-        failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
+        val_failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
         fetch->failure.budget = fetch->done = true;
-        job_ready(core, owner);
+        val_job_ready(core, owner);
         return 0;
     }
     uint8_t cut[NAME_MAX];
@@ -280,13 +280,13 @@ int fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_
         return -ENOMEM;
     struct slice message = slice_make(wire, evidence->message.size);
     if (evidence->kind == 1)
-        return zone_referred(core, owner, message, fetch, cut, &evidence->server);
+        return val_zone_referred(core, owner, message, fetch, cut, &evidence->server);
     fetch->answered = true;
     fetch->message = message;
     memcpy(fetch->cut, cut, sizeof(cut));
     fetch->server = evidence->server;
     fetch->forwarded = evidence->forwarded;
-    job_ready(core, owner);
+    val_job_ready(core, owner);
     return 0;
 }
 
@@ -305,7 +305,7 @@ static void failure_reported(struct failure *failure, const struct val_done *don
     failure->budget = done->outcome == DONE_BUDGET;
 }
 
-void fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done)
+void val_fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done)
 {
     struct job *owner = fetch->owner;
     uint32_t used = MIN(done->upstream_used, fetch->reserved);
@@ -316,38 +316,38 @@ void fetch_done(struct val_core *core, struct fetch *fetch, const struct val_don
     fetch->done = true;
     if (!fetch->answered && fetch->failure.ede == EDE_NONE)
         failure_reported(&fetch->failure, done);
-    job_ready(core, owner);
-    job_release(core, owner);
+    val_job_ready(core, owner);
+    val_job_release(core, owner);
 }
 
-void fetch_lost(struct val_core *core, struct fetch *fetch)
+void val_fetch_lost(struct val_core *core, struct fetch *fetch)
 {
     struct job *owner = fetch->owner;
     struct val_done done = {
         .outcome = DONE_UNREACHABLE, .upstream_used = LOST_COST, .ede_code = EDE_NETWORK_ERROR};
 
     if (fetch->answered || owner->unlinked || ++fetch->lost > FETCH_LOST_TRIES) {
-        fetch_done(core, fetch, &done);
+        val_fetch_done(core, fetch, &done);
         return;
     }
     fetch->purse->budget.upstream_queries += fetch->reserved - MIN(fetch->reserved, LOST_COST);
     detach(fetch);
     fetch->again = true;
-    timer_set(core, owner,
-              mono_earlier(fetch->purse->budget.deadline, mono_add_ms(core->env->mono, FETCH_LOST_MS)));
-    job_release(core, owner);
+    val_timer_set(core, owner,
+                  mono_earlier(fetch->purse->budget.deadline, mono_add_ms(core->env->mono, FETCH_LOST_MS)));
+    val_job_release(core, owner);
 }
 
-void fetch_resume(struct val_core *core, struct fetch *fetch)
+void val_fetch_resume(struct val_core *core, struct fetch *fetch)
 {
     if (!fetch->again)
         return;
     fetch->again = false;
     if (send_fetch(core, fetch) != 0) {
         if (fetch->failure.ede == EDE_NONE)
-            failure_set(&fetch->failure, EDE_NETWORK_ERROR, "");
+            val_failure_set(&fetch->failure, EDE_NETWORK_ERROR, "");
         fetch->done = true;
         purse_release(TAKE(fetch->purse));
-        job_ready(core, fetch->owner);
+        val_job_ready(core, fetch->owner);
     }
 }

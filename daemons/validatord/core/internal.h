@@ -276,32 +276,33 @@ static inline struct zone *job_zone(struct job *job)
 }
 
 /* job.c: life of jobs. */
-struct job *job_find(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd);
+struct job *val_job_find(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type,
+                         bool cd);
 /* A new one, in the table and queued. NULL: no memory, or over a cap. purse is shared. */
-struct job *job_new(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd,
-                    struct purse *purse);
-void job_ready(struct val_core *core, struct job *job);
-void job_wake_waiters(struct val_core *core, struct job *job);
-void job_wait(struct job *job, struct job *on);
-void job_hold(struct job *job);
-void job_release(struct val_core *core, struct job *job);
+struct job *val_job_new(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type,
+                        bool cd, struct purse *purse);
+void val_job_ready(struct val_core *core, struct job *job);
+void val_job_wake_waiters(struct val_core *core, struct job *job);
+void val_job_wait(struct job *job, struct job *on);
+void val_job_hold(struct job *job);
+void val_job_release(struct val_core *core, struct job *job);
 /* Finished: wakes who waits, and stays in the table for linger_ms. */
-void job_finish(struct val_core *core, struct job *job, uint64_t linger_ms);
-void job_unlink(struct val_core *core, struct job *job);
+void val_job_finish(struct val_core *core, struct job *job, uint64_t linger_ms);
+void val_job_unlink(struct val_core *core, struct job *job);
 struct purse *purse_new(const struct budget *budget);
 void purse_release(struct purse *purse);
 /* Runs whatever is ready until nothing is. */
-void core_run(struct val_core *core);
-struct lookup core_lookup(struct val_core *core, struct arena *arena, struct purse *purse);
+void val_core_run(struct val_core *core);
+struct lookup val_core_lookup(struct val_core *core, struct arena *arena, struct purse *purse);
 
 /* timer.c: one deadline a job, in a heap. 0 or -ENOMEM. */
-int timer_reserve(struct val_core *core);
-void timer_set(struct val_core *core, struct job *job, mono_ns when);
-void timer_clear(struct val_core *core, struct job *job);
+int val_timer_reserve(struct val_core *core);
+void val_timer_set(struct val_core *core, struct job *job, mono_ns when);
+void val_timer_clear(struct val_core *core, struct job *job);
 
 /* action.c. job is held while the action waits. NULL: no memory. */
-struct action *action_new(struct val_core *core, enum val_action_kind kind, struct job *job);
-void action_drop_given(struct val_core *core);
+struct action *val_action_new(struct val_core *core, enum val_action_kind kind, struct job *job);
+void val_action_drop_given(struct val_core *core);
 
 /* nta.c: which rule governs a name. */
 enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
@@ -333,11 +334,11 @@ void statement_from_finding(const struct finding *finding, const uint8_t *name,
                             struct statement *ret_statement);
 
 /* judge.c */
-void judge_begin(struct judge *judge, const struct rrset_list *list, const uint8_t *zone,
-                 const struct rrset *dnskey, bool all_needed);
+void val_judge_begin(struct judge *judge, const struct rrset_list *list, const uint8_t *zone,
+                     const struct rrset *dnskey, bool all_needed);
 /* WAIT_NONE: ended (judge->bad counts failures, items' security is set), WAIT_MORE, -ENOMEM. */
-int judge_run(struct val_core *core, struct job *job, struct judge *judge);
-void judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome outcome);
+int val_judge_run(struct val_core *core, struct job *job, struct judge *judge);
+void val_judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome outcome);
 
 /* deny.c: proofs over the RRsets that were judged secure. */
 struct denial deny_context(struct val_core *core, struct job *job, const uint8_t *zone,
@@ -346,74 +347,75 @@ int deny_good_only(struct arena *arena, const struct rrset_list *list, struct rr
 
 /* fetch.c */
 /* 0; 1: the budget does not allow it; -ENOMEM. */
-int fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
+int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
 /* Starts what is not started. WAIT_NONE: answered; WAIT_MORE; FETCH_FAILED: fetch->failure says why; -ENOMEM.
  */
 #define FETCH_FAILED 2
-int fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
+int val_fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
 /* What came does not do: the next fetch_step asks again, other servers first. False: no tries left. */
-bool fetch_retry(struct fetch *fetch);
-void fetch_avoid(struct fetch *fetch, const struct address *server);
-void fetch_cancel(struct val_core *core, struct fetch *fetch);
-struct fetch *fetch_find(struct val_core *core, uint64_t id);
-int fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence);
-void fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done);
-void fetch_lost(struct val_core *core, struct fetch *fetch);
-void fetch_resume(struct val_core *core, struct fetch *fetch);
+bool val_fetch_retry(struct fetch *fetch);
+void val_fetch_avoid(struct fetch *fetch, const struct address *server);
+void val_fetch_cancel(struct val_core *core, struct fetch *fetch);
+struct fetch *val_fetch_find(struct val_core *core, uint64_t id);
+int val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence);
+void val_fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done);
+void val_fetch_lost(struct val_core *core, struct fetch *fetch);
+void val_fetch_resume(struct val_core *core, struct fetch *fetch);
 
 /* zone.c, keys of a zone in zone_keys.c, its DS in zone_ds.c, the walk in walk.c */
-struct zone *zone_get(struct val_core *core, const uint8_t *name, struct purse *purse);
-int zone_run(struct val_core *core, struct zone *zone);
+struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct purse *purse);
+int val_zone_run(struct val_core *core, struct zone *zone);
 /* The cached DS state becomes the job's. */
-void zone_ds_from_record(struct zone *zone);
-int zone_ds_run(struct val_core *core, struct zone *zone);
-int zone_keys_run(struct val_core *core, struct zone *zone);
-void zone_store(struct val_core *core, struct zone *zone);
-void zone_fail(struct val_core *core, struct zone *zone, const struct failure *why);
+void val_zone_ds_from_record(struct zone *zone);
+int val_zone_ds_run(struct val_core *core, struct zone *zone);
+int val_zone_keys_run(struct val_core *core, struct zone *zone);
+void val_zone_store(struct val_core *core, struct zone *zone);
+void val_zone_fail(struct val_core *core, struct zone *zone, const struct failure *why);
 /* A referral to the zone was seen by a fetch. 0 or -ENOMEM. */
-int zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
-                  const uint8_t *cut, const struct address *server);
-bool zone_known_secure(struct val_core *core, const uint8_t *name);
+int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+                      const uint8_t *cut, const struct address *server);
+bool val_zone_known_secure(struct val_core *core, const uint8_t *name);
 
 enum walk_outcome { WALK_SECURE = 0, WALK_WAIT = 1, WALK_INSECURE = 2, WALK_FAILED = 3 };
 /* Is name inside a chain of trust? Top-down DS look-ups; known_only: from what is known or under way alone.
  */
-enum walk_outcome walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
-                       struct failure *ret_why);
+enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
+                           struct failure *ret_why);
 
 /* task.c, its judgement in task_judge.c */
-struct task *task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse);
-int task_run(struct val_core *core, struct task *task);
-int task_judge(struct val_core *core, struct task *task);
-void task_finish(struct val_core *core, struct task *task, enum security security);
-void task_fail(struct val_core *core, struct task *task, const struct failure *why);
-int task_reject(struct val_core *core, struct task *task, const struct failure *why);
+struct task *val_task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse);
+int val_task_run(struct val_core *core, struct task *task);
+int val_task_judge(struct val_core *core, struct task *task);
+void val_task_finish(struct val_core *core, struct task *task, enum security security);
+void val_task_fail(struct val_core *core, struct task *task, const struct failure *why);
+int val_task_reject(struct val_core *core, struct task *task, const struct failure *why);
 
 /* entries.c: what is written. Failures to write lose nothing but the entry. */
-void entries_positive(struct val_core *core, struct task *task);
-void entries_negative(struct val_core *core, struct task *task);
-void entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
-                     const struct rrset_list *proof, const wall_s *expires);
-void entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
-                 struct slice value);
-void entries_remove(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key);
+void val_entries_positive(struct val_core *core, struct task *task);
+void val_entries_negative(struct val_core *core, struct task *task);
+void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
+                         const struct rrset_list *proof, const wall_s *expires);
+void val_entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
+                     struct slice value);
+void val_entries_remove(struct val_core *core, struct job *job, enum cache_db db,
+                        const struct cache_key *key);
 
 /* failure.c */
-void failure_set(struct failure *failure, uint16_t ede, const char *text);
+void val_failure_set(struct failure *failure, uint16_t ede, const char *text);
 /* "<owner> <TYPE>: <what for the EDE> by key tag N" */
-void failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
-                   uint16_t key_tag);
-void failure_better(struct failure *failure, const struct failure *other);
-void failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
-void failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
+void val_failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
+                       uint16_t key_tag);
+void val_failure_better(struct failure *failure, const struct failure *other);
+void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
+void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
 /* Is one remembered, unexpired? */
-bool failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
-                   struct failure *ret_failure);
+bool val_failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
+                       struct failure *ret_failure);
 
 /* question.c, verdict.c */
-int question_run(struct val_core *core, struct question *question);
-void question_fail(struct val_core *core, struct question *question, const struct failure *why);
-void question_timeout(struct val_core *core, struct question *question);
+int val_question_run(struct val_core *core, struct question *question);
+void val_question_fail(struct val_core *core, struct question *question, const struct failure *why);
+void val_question_timeout(struct val_core *core, struct question *question);
 void verdict_start(struct answer *answer);
 void verdict_send(struct val_core *core, struct question *question);
 /* The link of a finished task appended to the answer. 0 or -ENOMEM. */

@@ -22,7 +22,8 @@ static uint64_t job_hash(const struct val_core *core, enum job_kind kind, const 
     return siphash24(&core->hash_key, bytes, size);
 }
 
-struct job *job_find(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd)
+struct job *val_job_find(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type,
+                         bool cd)
 {
     uint64_t hash = job_hash(core, kind, name, type, cd);
     struct list *bucket = &core->jobs[hash & (TABLE_BUCKETS - 1)];
@@ -95,11 +96,11 @@ static void job_dealloc(struct job *job)
     }
 }
 
-struct job *job_new(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type, bool cd,
-                    struct purse *purse)
+struct job *val_job_new(struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type,
+                        bool cd, struct purse *purse)
 {
     size_t arena_bytes;
-    if (core->job_count >= VAL_JOBS_MAX || timer_reserve(core) < 0)
+    if (core->job_count >= VAL_JOBS_MAX || val_timer_reserve(core) < 0)
         return NULL;
     struct job *job = job_alloc(kind, &arena_bytes);
     if (!job)
@@ -124,12 +125,12 @@ struct job *job_new(struct val_core *core, enum job_kind kind, const uint8_t *na
     core->job_count++;
     core->question_count += kind == JOB_QUESTION;
     core->task_count += kind == JOB_TASK;
-    timer_set(core, job, purse->budget.deadline);
-    job_ready(core, job);
+    val_timer_set(core, job, purse->budget.deadline);
+    val_job_ready(core, job);
     return job;
 }
 
-void job_hold(struct job *job)
+void val_job_hold(struct job *job)
 {
     job->refs++;
 }
@@ -139,12 +140,12 @@ static void stop_waiting(struct val_core *core, struct job *job)
     if (!job->waits_for)
         return;
     list_remove(&job->wait_node);
-    job_release(core, TAKE(job->waits_for));
+    val_job_release(core, TAKE(job->waits_for));
 }
 
 static void job_free(struct val_core *core, struct job *job)
 {
-    timer_clear(core, job);
+    val_timer_clear(core, job);
     list_remove(&job->ready_node);
     core->job_count--;
     core->question_count -= job->kind == JOB_QUESTION;
@@ -154,7 +155,7 @@ static void job_free(struct val_core *core, struct job *job)
     job_dealloc(job);
 }
 
-void job_release(struct val_core *core, struct job *job)
+void val_job_release(struct val_core *core, struct job *job)
 {
     assert(job->refs > 0);
     job->refs--;
@@ -162,34 +163,34 @@ void job_release(struct val_core *core, struct job *job)
         job_free(core, job);
 }
 
-void job_unlink(struct val_core *core, struct job *job)
+void val_job_unlink(struct val_core *core, struct job *job)
 {
     if (job->unlinked)
         return;
     /* Held meanwhile: what it lets go of may let go of it. */
-    job_hold(job);
+    val_job_hold(job);
     job->unlinked = true;
     list_remove(&job->table_node);
-    timer_clear(core, job);
+    val_timer_clear(core, job);
     stop_waiting(core, job);
     if (job->kind == JOB_TASK) {
         struct task *task = job_task(job);
-        fetch_cancel(core, &task->fetch);
+        val_fetch_cancel(core, &task->fetch);
         if (task->zone)
-            job_release(core, &TAKE(task->zone)->job);
+            val_job_release(core, &TAKE(task->zone)->job);
     } else if (job->kind == JOB_ZONE) {
         struct zone *zone = job_zone(job);
-        fetch_cancel(core, &zone->ds_fetch);
-        fetch_cancel(core, &zone->key_fetch);
+        val_fetch_cancel(core, &zone->ds_fetch);
+        val_fetch_cancel(core, &zone->key_fetch);
         if (zone->signer)
-            job_release(core, &TAKE(zone->signer)->job);
+            val_job_release(core, &TAKE(zone->signer)->job);
     } else if (job_question(job)->task) {
-        job_release(core, &TAKE(job_question(job)->task)->job);
+        val_job_release(core, &TAKE(job_question(job)->task)->job);
     }
-    job_release(core, job);
+    val_job_release(core, job);
 }
 
-void job_ready(struct val_core *core, struct job *job)
+void val_job_ready(struct val_core *core, struct job *job)
 {
     if (job->queued || job->unlinked)
         return;
@@ -197,30 +198,30 @@ void job_ready(struct val_core *core, struct job *job)
     list_append(&core->ready, &job->ready_node);
 }
 
-void job_wait(struct job *job, struct job *on)
+void val_job_wait(struct job *job, struct job *on)
 {
     assert(!job->waits_for && job != on);
     job->waits_for = on;
-    job_hold(on);
+    val_job_hold(on);
     list_append(&on->waiters, &job->wait_node);
 }
 
-void job_wake_waiters(struct val_core *core, struct job *job)
+void val_job_wake_waiters(struct val_core *core, struct job *job)
 {
-    job_hold(job);
+    val_job_hold(job);
     while (!list_empty(&job->waiters)) {
         struct job *waiter = CONTAINER_OF(job->waiters.next, struct job, wait_node);
         stop_waiting(core, waiter);
-        job_ready(core, waiter);
+        val_job_ready(core, waiter);
     }
-    job_release(core, job);
+    val_job_release(core, job);
 }
 
-void job_finish(struct val_core *core, struct job *job, uint64_t linger_ms)
+void val_job_finish(struct val_core *core, struct job *job, uint64_t linger_ms)
 {
     job->finished = true;
-    timer_set(core, job, mono_add_ms(core->env->mono, linger_ms));
-    job_wake_waiters(core, job);
+    val_timer_set(core, job, mono_add_ms(core->env->mono, linger_ms));
+    val_job_wake_waiters(core, job);
 }
 
 static void job_step(struct val_core *core, struct job *job)
@@ -233,36 +234,36 @@ static void job_step(struct val_core *core, struct job *job)
     switch (job->kind) {
     case JOB_QUESTION:
         if (!job->finished)
-            r = question_run(core, job_question(job));
+            r = val_question_run(core, job_question(job));
         if (r < 0)
-            question_fail(core, job_question(job), &why);
+            val_question_fail(core, job_question(job), &why);
         break;
     case JOB_TASK:
         if (!job->finished)
-            r = task_run(core, job_task(job));
+            r = val_task_run(core, job_task(job));
         if (r < 0)
-            task_fail(core, job_task(job), &why);
+            val_task_fail(core, job_task(job), &why);
         break;
     case JOB_ZONE:
-        r = zone_run(core, job_zone(job));
+        r = val_zone_run(core, job_zone(job));
         break;
     }
 }
 
-void core_run(struct val_core *core)
+void val_core_run(struct val_core *core)
 {
     while (!list_empty(&core->ready)) {
         struct job *job = CONTAINER_OF(core->ready.next, struct job, ready_node);
         list_remove(&job->ready_node);
         job->queued = false;
-        job_hold(job);
+        val_job_hold(job);
         stop_waiting(core, job);
         job_step(core, job);
-        job_release(core, job);
+        val_job_release(core, job);
     }
 }
 
-struct lookup core_lookup(struct val_core *core, struct arena *arena, struct purse *purse)
+struct lookup val_core_lookup(struct val_core *core, struct arena *arena, struct purse *purse)
 {
     return (struct lookup){.view = core->view,
                            .arena = arena,

@@ -11,8 +11,8 @@ static struct list *verify_bucket(struct val_core *core, uint64_t id)
     return &core->verifies[id & (TABLE_BUCKETS - 1)];
 }
 
-void judge_begin(struct judge *judge, const struct rrset_list *list, const uint8_t *zone,
-                 const struct rrset *dnskey, bool all_needed)
+void val_judge_begin(struct judge *judge, const struct rrset_list *list, const uint8_t *zone,
+                     const struct rrset *dnskey, bool all_needed)
 {
     assert(judge->verify == 0);
     *judge = (struct judge){.list = list, .zone = zone, .dnskey = dnskey, .all_needed = all_needed};
@@ -26,8 +26,8 @@ static bool item_bad(struct judge *judge)
     struct failure why = {.ede = EDE_NONE};
 
     rrset->security = SECURITY_BOGUS;
-    failure_rrset(&why, judge->try.reason.ede, rrset->owner, rrset->type, judge->try.reason.key_tag);
-    failure_better(&judge->failure, &why);
+    val_failure_rrset(&why, judge->try.reason.ede, rrset->owner, rrset->type, judge->try.reason.key_tag);
+    val_failure_better(&judge->failure, &why);
     judge->bad++;
     judge->index++;
     judge->trying = false;
@@ -38,7 +38,7 @@ static void spent(struct judge *judge)
 {
     for (; judge->index < judge->list->count; judge->index++, judge->bad++)
         judge->list->items[judge->index].security = SECURITY_BOGUS;
-    failure_set(&judge->failure, EDE_DNSSEC_INDETERMINATE, "too many signature checks");
+    val_failure_set(&judge->failure, EDE_DNSSEC_INDETERMINATE, "too many signature checks");
     judge->failure.budget = true;
     judge->trying = false;
 }
@@ -46,13 +46,13 @@ static void spent(struct judge *judge)
 static int send_check(struct val_core *core, struct job *job, struct judge *judge,
                       const struct verify_request *request)
 {
-    struct action *action = action_new(core, VAL_ACTION_VERIFY, job);
+    struct action *action = val_action_new(core, VAL_ACTION_VERIFY, job);
     if (!action)
         return -ENOMEM;
     judge->verify = ++core->next_id;
     judge->answered = false;
     judge->verify_job = job;
-    job_hold(job);
+    val_job_hold(job);
     list_append(verify_bucket(core, judge->verify), &judge->verify_node);
     action->action.verify = judge->verify;
     action->action.request = *request;
@@ -76,7 +76,7 @@ static void take_outcome(struct val_core *core, struct judge *judge)
     judge->trying = false;
 }
 
-int judge_run(struct val_core *core, struct job *job, struct judge *judge)
+int val_judge_run(struct val_core *core, struct job *job, struct judge *judge)
 {
     if (!judge->expires) {
         judge->expires = arena_array(job->arena, judge->list->count + 1, sizeof(*judge->expires));
@@ -117,7 +117,7 @@ int judge_run(struct val_core *core, struct job *job, struct judge *judge)
     return WAIT_NONE;
 }
 
-void judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome outcome)
+void val_judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome outcome)
 {
     LIST_FOREACH (node, verify_bucket(core, verify)) {
         struct judge *judge = CONTAINER_OF(node, struct judge, verify_node);
@@ -127,8 +127,8 @@ void judge_verified(struct val_core *core, uint64_t verify, enum verify_outcome 
         list_remove(&judge->verify_node);
         judge->answered = true;
         judge->outcome = outcome;
-        job_ready(core, job);
-        job_release(core, job);
+        val_job_ready(core, job);
+        val_job_release(core, job);
         return;
     }
 }

@@ -71,7 +71,7 @@ static int primed(struct val_core *core, struct zone *zone, struct slice wire)
     zone->rec.ns_stored = core->env->wall;
     zone->rec.ns_expires.s = core->env->wall.s + MIN(kept.ttl, core->config.max_ttl_s);
     zone->changed = true;
-    zone_store(core, zone);
+    val_zone_store(core, zone);
     return 0;
 }
 
@@ -86,11 +86,11 @@ int val_core_primed(struct val_core *core, const struct env *env, const struct c
         return r;
     core->env = env;
     core->view = view;
-    struct zone *zone = zone_get(core, name_root, purse);
+    struct zone *zone = val_zone_get(core, name_root, purse);
     if (zone)
         r = primed(core, zone, message);
     purse_release(purse);
-    core_run(core);
+    val_core_run(core);
     core->env = NULL;
     core->view = NULL;
     return r;

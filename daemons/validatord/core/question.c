@@ -15,7 +15,7 @@ static int look_up(struct val_core *core, struct question *question, struct answ
         *ret_next = question->current;
         return LOOKUP_MISS;
     }
-    struct lookup lookup = core_lookup(core, job->arena, job->purse);
+    struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
     lookup.checking_disabled = job->checking_disabled;
     lookup.max_steps = job->purse->budget.cname_steps;
     return cache_answer(&lookup, question->current, job->type, ret_part, ret_next);
@@ -40,7 +40,7 @@ static bool was_visited(const struct answer *answer, const uint8_t *name)
 /* from: the task that named it; its message may speak about this name too. */
 static int start_task(struct val_core *core, struct question *question, const struct task *from)
 {
-    struct task *task = task_get(core, question->current, question->job.type, question->job.purse);
+    struct task *task = val_task_get(core, question->current, question->job.type, question->job.purse);
     if (!task)
         return -ENOMEM;
     struct job *job = &task->job;
@@ -62,7 +62,7 @@ static int start_task(struct val_core *core, struct question *question, const st
         }
     }
     question->task = task;
-    job_hold(job);
+    val_job_hold(job);
     return 0;
 }
 
@@ -72,9 +72,9 @@ static int follow(struct val_core *core, struct question *question, const uint8_
 
     question->steps++;
     if (was_visited(&question->answer, target) || !budget_take(&question->job.purse->budget.cname_steps, 1)) {
-        failure_set(&why, EDE_OTHER, "CNAME chain too long");
+        val_failure_set(&why, EDE_OTHER, "CNAME chain too long");
         why.budget = true;
-        question_fail(core, question, &why);
+        val_question_fail(core, question, &why);
         return 0;
     }
     question->current = arena_copy(question->job.arena, target, name_size(target));
@@ -97,14 +97,14 @@ static int take_cached(struct val_core *core, struct question *question, const s
         outcome = LOOKUP_MISS;
     }
     if (outcome == LOOKUP_LOOP) {
-        failure_set(&why, EDE_OTHER, "CNAME chain too long");
+        val_failure_set(&why, EDE_OTHER, "CNAME chain too long");
         why.budget = true;
-        question_fail(core, question, &why);
+        val_question_fail(core, question, &why);
         return 0;
     }
     if (outcome == LOOKUP_FAILURE) {
-        failure_known(core, question->job.arena, next, question->job.type, &why);
-        question_fail(core, question, &why);
+        val_failure_known(core, question->job.arena, next, question->job.type, &why);
+        val_question_fail(core, question, &why);
         return 0;
     }
     int r = verdict_merge(question, &part);
@@ -132,7 +132,7 @@ static int take_link(struct val_core *core, struct question *question)
     int r = 0;
 
     if (raw && (!question->job.checking_disabled || f->kind == FINDING_GARBAGE)) {
-        question_fail(core, question, &task->failure);
+        val_question_fail(core, question, &task->failure);
     } else {
         r = verdict_append(question, task, raw);
         bool alias = f->kind == FINDING_CNAME || f->kind == FINDING_DNAME;
@@ -144,7 +144,7 @@ static int take_link(struct val_core *core, struct question *question)
         if (r == 0 && !ends && !question->job.finished && f->target_here && !raw)
             r = take_cached(core, question, task);
     }
-    job_release(core, &task->job);
+    val_job_release(core, &task->job);
     return r;
 }
 
@@ -156,11 +156,11 @@ static int restart(struct val_core *core, struct question *question)
     question->steps = 0;
     verdict_start(&question->answer);
     if (question->task)
-        job_release(core, &TAKE(question->task)->job);
+        val_job_release(core, &TAKE(question->task)->job);
     return 0;
 }
 
-int question_run(struct val_core *core, struct question *question)
+int val_question_run(struct val_core *core, struct question *question)
 {
     int r = 0;
 
@@ -170,7 +170,7 @@ int question_run(struct val_core *core, struct question *question)
         if (question->job.epoch != core->epoch && !question->restarted)
             restart(core, question);
         if (question->task && !question->task->job.finished) {
-            job_wait(&question->job, &question->task->job);
+            val_job_wait(&question->job, &question->task->job);
             return 0;
         }
         r = question->task ? take_link(core, question) : take_cached(core, question, NULL);
@@ -182,7 +182,7 @@ int question_run(struct val_core *core, struct question *question)
 static bool answer_stale(struct val_core *core, struct question *question, const struct failure *why)
 {
     struct job *job = &question->job;
-    struct lookup lookup = core_lookup(core, job->arena, job->purse);
+    struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
     struct answer stale;
     const uint8_t *next;
 
@@ -211,7 +211,7 @@ static bool answer_stale(struct val_core *core, struct question *question, const
     return true;
 }
 
-void question_fail(struct val_core *core, struct question *question, const struct failure *why)
+void val_question_fail(struct val_core *core, struct question *question, const struct failure *why)
 {
     struct answer *answer = &question->answer;
 
@@ -227,13 +227,13 @@ void question_fail(struct val_core *core, struct question *question, const struc
     verdict_send(core, question);
 }
 
-void question_timeout(struct val_core *core, struct question *question)
+void val_question_timeout(struct val_core *core, struct question *question)
 {
     struct failure why;
 
-    failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
+    val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
     why.budget = why.transport = true;
     if (question->task && question->task->failure.ede != EDE_NONE)
         why = question->task->failure; /* what is known so far tells more */
-    question_fail(core, question, &why);
+    val_question_fail(core, question, &why);
 }

@@ -4,19 +4,19 @@
 
 #include "daemons/validatord/core/internal.h"
 
-struct task *task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse)
+struct task *val_task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse)
 {
-    struct job *job = job_find(core, JOB_TASK, name, type, false);
+    struct job *job = val_job_find(core, JOB_TASK, name, type, false);
 
     if (!job)
-        job = job_new(core, JOB_TASK, name, type, false, purse);
+        job = val_job_new(core, JOB_TASK, name, type, false, purse);
     return job ? job_task(job) : NULL;
 }
 
 static void let_go(struct val_core *core, struct task *task)
 {
     if (task->zone)
-        job_release(core, &TAKE(task->zone)->job);
+        val_job_release(core, &TAKE(task->zone)->job);
 }
 
 static uint32_t clamp_ttl(const struct val_core *core, uint32_t ttl, uint32_t cap)
@@ -59,7 +59,7 @@ static void set_ttl(struct val_core *core, struct task *task)
     task->ttl = clamp_ttl(core, ttl, cap);
 }
 
-void task_finish(struct val_core *core, struct task *task, enum security security)
+void val_task_finish(struct val_core *core, struct task *task, enum security security)
 {
     struct finding *f = &task->finding;
 
@@ -75,45 +75,45 @@ void task_finish(struct val_core *core, struct task *task, enum security securit
         }
     }
     set_ttl(core, task);
-    failure_forget(core, &task->job, task->job.name, task->job.type);
+    val_failure_forget(core, &task->job, task->job.name, task->job.type);
     switch (f->kind) {
     case FINDING_POSITIVE:
     case FINDING_CNAME:
     case FINDING_DNAME:
-        entries_positive(core, task);
+        val_entries_positive(core, task);
         break;
     case FINDING_NODATA:
     case FINDING_NXDOMAIN:
-        entries_negative(core, task);
+        val_entries_negative(core, task);
         break;
     case FINDING_GARBAGE:
         break;
     }
     let_go(core, task);
-    job_finish(core, &task->job, LINGER_MS);
+    val_job_finish(core, &task->job, LINGER_MS);
 }
 
-void task_fail(struct val_core *core, struct task *task, const struct failure *why)
+void val_task_fail(struct val_core *core, struct task *task, const struct failure *why)
 {
-    failure_better(&task->failure, why);
+    val_failure_better(&task->failure, why);
     task->good = false;
-    failure_remember(core, &task->job, task->job.type, &task->failure);
+    val_failure_remember(core, &task->job, task->job.type, &task->failure);
     let_go(core, task);
-    job_finish(core, &task->job, LINGER_BAD_MS);
+    val_job_finish(core, &task->job, LINGER_BAD_MS);
 }
 
-int task_reject(struct val_core *core, struct task *task, const struct failure *why)
+int val_task_reject(struct val_core *core, struct task *task, const struct failure *why)
 {
-    failure_better(&task->failure, why);
+    val_failure_better(&task->failure, why);
     task->checked = (struct rrset_list){0};
     task->proof_needed = false;
     let_go(core, task);
-    if (!why->budget && (task->preloaded || fetch_retry(&task->fetch))) {
+    if (!why->budget && (task->preloaded || val_fetch_retry(&task->fetch))) {
         task->preloaded = false;
         task->step = TASK_FETCH;
         return WAIT_NONE;
     }
-    task_fail(core, task, why);
+    val_task_fail(core, task, why);
     return WAIT_NONE;
 }
 
@@ -123,27 +123,27 @@ static int step_fetch(struct val_core *core, struct task *task)
     struct finding finding;
     struct failure why;
 
-    int r = fetch_step(core, fetch, &task->job, task->job.type);
+    int r = val_fetch_step(core, fetch, &task->job, task->job.type);
     if (r < 0 || r == WAIT_MORE)
         return r;
     if (r == FETCH_FAILED) {
-        task_fail(core, task, &fetch->failure);
+        val_task_fail(core, task, &fetch->failure);
         return WAIT_NONE;
     }
     r = finding_make(task->job.arena, fetch->message, task->job.name, task->job.type, fetch->cut, &finding);
     if (r < 0)
         return r;
     if (finding.kind == FINDING_GARBAGE) {
-        failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "the answer does not fit the question");
+        val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "the answer does not fit the question");
         why.transport = true;
-        return task_reject(core, task, &why);
+        return val_task_reject(core, task, &why);
     }
     task->finding = finding;
     task->step = TASK_SIGNER;
     return WAIT_NONE;
 }
 
-int task_run(struct val_core *core, struct task *task)
+int val_task_run(struct val_core *core, struct task *task)
 {
     int r = WAIT_NONE;
 
@@ -160,7 +160,7 @@ int task_run(struct val_core *core, struct task *task)
         case TASK_WALK:
         case TASK_VERIFY:
         case TASK_PROOF:
-            r = task_judge(core, task);
+            r = val_task_judge(core, task);
             break;
         }
     }

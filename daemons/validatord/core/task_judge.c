@@ -33,7 +33,7 @@ static bool signer_fits(struct val_core *core, const struct task *task, unsigned
     if (task->job.type == TYPE_DS && labels > 0)
         labels--;
     for (unsigned i = labels; i > signer; i--)
-        if (zone_known_secure(core, name_suffix(owner, i)))
+        if (val_zone_known_secure(core, name_suffix(owner, i)))
             return false;
     return true;
 }
@@ -48,8 +48,8 @@ static int step_signer(struct val_core *core, struct task *task)
     enum governed governed = policy_governs(core, judged_name(task), &anchor_labels);
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            failure_set(&task->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
-        task_finish(core, task, SECURITY_INSECURE);
+            val_failure_set(&task->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+        val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     }
     task->signer = NULL;
@@ -62,8 +62,8 @@ static int step_signer(struct val_core *core, struct task *task)
         return WAIT_NONE;
     }
     if (!signer_fits(core, task, anchor_labels)) {
-        failure_rrset(&why, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
-        return task_reject(core, task, &why);
+        val_failure_rrset(&why, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
+        return val_task_reject(core, task, &why);
     }
     task->step = TASK_TRUST;
     return WAIT_NONE;
@@ -92,22 +92,22 @@ static int choose(struct task *task)
 
 static int step_trust(struct val_core *core, struct task *task)
 {
-    struct zone *zone = zone_get(core, task->signer, task->job.purse);
+    struct zone *zone = val_zone_get(core, task->signer, task->job.purse);
     if (!zone)
         return -ENOMEM;
     if (!zone->trust_done) {
         zone->want_trust = true;
-        job_ready(core, &zone->job);
-        job_wait(&task->job, &zone->job);
+        val_job_ready(core, &zone->job);
+        val_job_wait(&task->job, &zone->job);
         return WAIT_MORE;
     }
     switch (zone->trust) {
     case SECURITY_INSECURE:
         task->insecure = zone->insecure;
-        task_finish(core, task, SECURITY_INSECURE);
+        val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     case SECURITY_BOGUS:
-        task_fail(core, task, &zone->failure);
+        val_task_fail(core, task, &zone->failure);
         return WAIT_NONE;
     case SECURITY_INDETERMINATE:
         task->step = TASK_WALK; /* the signer is no zone: as good as unsigned */
@@ -119,8 +119,8 @@ static int step_trust(struct val_core *core, struct task *task)
     if (r < 0)
         return r;
     task->zone = zone;
-    job_hold(&zone->job);
-    judge_begin(&task->judge, &task->checked, task->signer, &zone->rec.dnskey, !is_negative(task));
+    val_job_hold(&zone->job);
+    val_judge_begin(&task->judge, &task->checked, task->signer, &zone->rec.dnskey, !is_negative(task));
     task->step = TASK_VERIFY;
     return WAIT_NONE;
 }
@@ -129,15 +129,15 @@ static int step_walk(struct val_core *core, struct task *task)
 {
     struct failure why;
 
-    switch (walk(core, &task->job, judged_name(task), false, &why)) {
+    switch (val_walk(core, &task->job, judged_name(task), false, &why)) {
     case WALK_WAIT:
         return WAIT_MORE;
     case WALK_INSECURE:
         task->insecure = why;
-        task_finish(core, task, SECURITY_INSECURE);
+        val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     case WALK_FAILED:
-        task_fail(core, task, &why);
+        val_task_fail(core, task, &why);
         return WAIT_NONE;
     case WALK_SECURE:
         break;
@@ -146,8 +146,8 @@ static int step_walk(struct val_core *core, struct task *task)
         is_negative(task) && task->finding.proof.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING;
     uint16_t type =
         is_negative(task) || !task->finding.main.count ? task->job.type : task->finding.main.items[0].type;
-    failure_rrset(&why, ede, signed_name(task), type, 0);
-    return task_reject(core, task, &why);
+    val_failure_rrset(&why, ede, signed_name(task), type, 0);
+    return val_task_reject(core, task, &why);
 }
 
 static void note_expiry(struct task *task, wall_s expires)
@@ -161,8 +161,8 @@ static int not_proven(struct val_core *core, struct task *task)
     struct failure why = task->judge.failure;
 
     if (why.ede == EDE_NONE)
-        failure_rrset(&why, EDE_NSEC_MISSING, task->job.name, task->job.type, 0);
-    return task_reject(core, task, &why);
+        val_failure_rrset(&why, EDE_NSEC_MISSING, task->job.name, task->job.type, 0);
+    return val_task_reject(core, task, &why);
 }
 
 /* Takes what a proof came to; the outcome is that of denial.h. */
@@ -173,19 +173,19 @@ static int proof_outcome(struct val_core *core, struct task *task, int outcome)
     switch (outcome) {
     case DENIAL_OPTOUT:
         task->authentic = false; /* RFC 5155 9.2 */
-        task_finish(core, task, SECURITY_SECURE);
+        val_task_finish(core, task, SECURITY_SECURE);
         return WAIT_NONE;
     case DENIAL_PROVEN:
-        task_finish(core, task, SECURITY_SECURE);
+        val_task_finish(core, task, SECURITY_SECURE);
         return WAIT_NONE;
     case DENIAL_ITERATIONS:
-        failure_set(&task->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
-        task_finish(core, task, SECURITY_INSECURE);
+        val_failure_set(&task->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
+        val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     case DENIAL_BUDGET:
-        failure_set(&why, EDE_DNSSEC_INDETERMINATE, "too many NSEC3 hashes");
+        val_failure_set(&why, EDE_DNSSEC_INDETERMINATE, "too many NSEC3 hashes");
         why.budget = true;
-        task_fail(core, task, &why);
+        val_task_fail(core, task, &why);
         return WAIT_NONE;
     default:
         return not_proven(core, task);
@@ -202,7 +202,7 @@ static int keep_proof(struct val_core *core, struct task *task)
     for (uint32_t i = 0; i < task->checked.count; i++)
         if (task->checked.items[i].security == SECURITY_SECURE)
             note_expiry(task, task->judge.expires[i]);
-    entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
+    val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
     return 0;
 }
 
@@ -211,7 +211,7 @@ static int judged_negative(struct val_core *core, struct task *task)
     struct finding *f = &task->finding;
 
     if (task->judge.failure.budget) {
-        task_fail(core, task, &task->judge.failure);
+        val_task_fail(core, task, &task->judge.failure);
         return WAIT_NONE;
     }
     if (f->main.count) {
@@ -237,29 +237,29 @@ static int judged_positive(struct val_core *core, struct task *task)
     struct failure why;
 
     if (task->judge.bad)
-        return task_reject(core, task, &task->judge.failure);
+        return val_task_reject(core, task, &task->judge.failure);
     note_expiry(task, task->judge.expires[0]);
     task->authentic = true;
     if (main->wildcard_labels == 0) {
-        task_finish(core, task, SECURITY_SECURE);
+        val_task_finish(core, task, SECURITY_SECURE);
         return WAIT_NONE;
     }
     if (task->finding.kind == FINDING_DNAME) { /* RFC 6672 3.3: what a wildcard DNAME means is not defined */
-        failure_rrset(&why, EDE_DNSSEC_BOGUS, main->owner, TYPE_DNAME, 0);
-        return task_reject(core, task, &why);
+        val_failure_rrset(&why, EDE_DNSSEC_BOGUS, main->owner, TYPE_DNAME, 0);
+        return val_task_reject(core, task, &why);
     }
     int r = evidence_signed_by(task->job.arena, &task->finding.proof, task->signer, &proof);
     if (r < 0)
         return r;
     task->checked = proof;
-    judge_begin(&task->judge, &task->checked, task->signer, &task->zone->rec.dnskey, false);
+    val_judge_begin(&task->judge, &task->checked, task->signer, &task->zone->rec.dnskey, false);
     task->step = TASK_PROOF;
     return WAIT_NONE;
 }
 
 static int step_proof(struct val_core *core, struct task *task)
 {
-    int r = judge_run(core, &task->job, &task->judge);
+    int r = val_judge_run(core, &task->job, &task->judge);
     if (r != WAIT_NONE)
         return r;
     r = keep_proof(core, task);
@@ -273,13 +273,13 @@ static int step_proof(struct val_core *core, struct task *task)
 
 static int step_verify(struct val_core *core, struct task *task)
 {
-    int r = judge_run(core, &task->job, &task->judge);
+    int r = val_judge_run(core, &task->job, &task->judge);
     if (r != WAIT_NONE)
         return r;
     return is_negative(task) ? judged_negative(core, task) : judged_positive(core, task);
 }
 
-int task_judge(struct val_core *core, struct task *task)
+int val_task_judge(struct val_core *core, struct task *task)
 {
     switch (task->step) {
     case TASK_SIGNER:

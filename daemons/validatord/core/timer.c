@@ -6,7 +6,7 @@
 
 #include "daemons/validatord/core/internal.h"
 
-int timer_reserve(struct val_core *core)
+int val_timer_reserve(struct val_core *core)
 {
     if (core->job_count < core->heap_room)
         return 0;
@@ -54,7 +54,7 @@ static void sift_down(struct val_core *core, size_t index, struct job *job)
     place(core, index, job);
 }
 
-void timer_set(struct val_core *core, struct job *job, mono_ns when)
+void val_timer_set(struct val_core *core, struct job *job, mono_ns when)
 {
     if (!job->timer_set) {
         assert(core->heap_count < core->heap_room);
@@ -65,7 +65,7 @@ void timer_set(struct val_core *core, struct job *job, mono_ns when)
     sift_down(core, sift_up(core, job->timer_index, job), job);
 }
 
-void timer_clear(struct val_core *core, struct job *job)
+void val_timer_clear(struct val_core *core, struct job *job)
 {
     if (!job->timer_set)
         return;

@@ -103,12 +103,12 @@ void val_core_free(struct val_core *core)
         return;
     for (size_t i = 0; i < TABLE_BUCKETS; i++)
         while (!list_empty(&core->jobs[i]))
-            job_unlink(core, CONTAINER_OF(core->jobs[i].next, struct job, table_node));
+            val_job_unlink(core, CONTAINER_OF(core->jobs[i].next, struct job, table_node));
     drop_actions(core);
     for (size_t i = 0; i < TABLE_BUCKETS; i++)
         while (!list_empty(&core->verifies[i]))
-            judge_verified(core, CONTAINER_OF(core->verifies[i].next, struct judge, verify_node)->verify,
-                           VERIFY_BAD);
+            val_judge_verified(core, CONTAINER_OF(core->verifies[i].next, struct judge, verify_node)->verify,
+                               VERIFY_BAD);
     while (!list_empty(&core->ntas))
         val_core_nta_remove(core, CONTAINER_OF(core->ntas.next, struct nta, node)->name);
     assert(core->job_count == 0);
@@ -125,7 +125,7 @@ static void enter(struct val_core *core, const struct env *env, const struct cac
 
 static int leave(struct val_core *core, int r)
 {
-    core_run(core);
+    val_core_run(core);
     core->env = NULL;
     core->view = NULL;
     return r;
@@ -138,14 +138,14 @@ static struct question *question_new(struct val_core *core, const struct val_que
     if (!purse)
         return NULL;
     struct job *job =
-        job_new(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled, purse);
+        val_job_new(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled, purse);
     purse_release(purse);
     return job ? job_question(job) : NULL;
 }
 
 static int resolve(struct val_core *core, const struct val_question *event)
 {
-    struct job *job = job_find(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled);
+    struct job *job = val_job_find(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled);
     bool joined = job != NULL;
     struct failure why;
 
@@ -165,9 +165,9 @@ static int resolve(struct val_core *core, const struct val_question *event)
     if (!joined) {
         question->refresh = event->refresh;
         if (core->question_count > VAL_QUESTIONS_MAX) {
-            failure_set(&why, EDE_OTHER, "too many questions at once");
+            val_failure_set(&why, EDE_OTHER, "too many questions at once");
             why.budget = true;
-            question_fail(core, question, &why);
+            val_question_fail(core, question, &why);
         }
     }
     return 0;
@@ -184,17 +184,17 @@ int val_core_evidence(struct val_core *core, const struct env *env, const struct
                       const struct val_evidence *evidence)
 {
     enter(core, env, view);
-    struct fetch *fetch = fetch_find(core, evidence->fetch);
-    return leave(core, fetch ? fetch_evidence(core, fetch, evidence) : 0);
+    struct fetch *fetch = val_fetch_find(core, evidence->fetch);
+    return leave(core, fetch ? val_fetch_evidence(core, fetch, evidence) : 0);
 }
 
 int val_core_done(struct val_core *core, const struct env *env, const struct cache_view *view,
                   const struct val_done *done)
 {
     enter(core, env, view);
-    struct fetch *fetch = fetch_find(core, done->fetch);
+    struct fetch *fetch = val_fetch_find(core, done->fetch);
     if (fetch)
-        fetch_done(core, fetch, done);
+        val_fetch_done(core, fetch, done);
     return leave(core, 0);
 }
 
@@ -202,7 +202,7 @@ int val_core_verified(struct val_core *core, const struct env *env, const struct
                       uint64_t verify, enum verify_outcome outcome)
 {
     enter(core, env, view);
-    judge_verified(core, verify, outcome);
+    val_judge_verified(core, verify, outcome);
     return leave(core, 0);
 }
 
@@ -212,7 +212,7 @@ int val_core_recursord_lost(struct val_core *core, const struct env *env, const 
     for (size_t i = 0; i < TABLE_BUCKETS; i++) {
         LIST_FOREACH_SAFE(node, &core->fetches[i])
         {
-            fetch_lost(core, CONTAINER_OF(node, struct fetch, node));
+            val_fetch_lost(core, CONTAINER_OF(node, struct fetch, node));
         }
     }
     return leave(core, 0);
@@ -242,46 +242,46 @@ static void deadline_reached(struct val_core *core, struct job *job)
     bool spent = mono_reached(core->env->mono, job->purse->budget.deadline);
 
     if (job->kind == JOB_QUESTION) {
-        question_timeout(core, job_question(job));
+        val_question_timeout(core, job_question(job));
         return;
     }
-    failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
+    val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
     why.budget = why.transport = true;
     if (job->kind == JOB_TASK) {
         struct task *task = job_task(job);
         if (job->finished)
-            job_unlink(core, job);
+            val_job_unlink(core, job);
         else if (spent)
-            task_fail(core, task, &why);
+            val_task_fail(core, task, &why);
         else
-            fetch_resume(core, &task->fetch);
+            val_fetch_resume(core, &task->fetch);
     } else {
         struct zone *zone = job_zone(job);
         bool rests = !zone->want_ds && !zone->want_trust;
         if (rests || spent) {
             if (!rests)
-                zone_fail(core, zone, &why);
-            job_unlink(core, job);
+                val_zone_fail(core, zone, &why);
+            val_job_unlink(core, job);
         } else {
-            fetch_resume(core, &zone->ds_fetch);
-            fetch_resume(core, &zone->key_fetch);
+            val_fetch_resume(core, &zone->ds_fetch);
+            val_fetch_resume(core, &zone->key_fetch);
         }
     }
     if (!job->unlinked && !job->finished)
-        timer_set(core, job, job->purse->budget.deadline);
+        val_timer_set(core, job, job->purse->budget.deadline);
 }
 
 int val_core_tick(struct val_core *core, const struct env *env, const struct cache_view *view)
 {
     enter(core, env, view);
-    core_run(core);
+    val_core_run(core);
     while (core->heap_count > 0 && mono_reached(env->mono, core->heap[0]->timer)) {
         struct job *job = core->heap[0];
-        job_hold(job);
-        timer_clear(core, job);
+        val_job_hold(job);
+        val_timer_clear(core, job);
         deadline_reached(core, job);
-        job_release(core, job);
-        core_run(core);
+        val_job_release(core, job);
+        val_core_run(core);
     }
     return leave(core, 0);
 }

@@ -117,7 +117,7 @@ void verdict_send(struct val_core *core, struct question *question)
     if (answer->ttl == UINT32_MAX)
         answer->ttl = 0;
     for (unsigned i = 0; i < question->client_count; i++) {
-        struct action *action = action_new(core, VAL_ACTION_VERDICT, &question->job);
+        struct action *action = val_action_new(core, VAL_ACTION_VERDICT, &question->job);
         if (!action)
             continue; /* that client asks again */
         action->action.client = question->clients[i].client;
@@ -129,5 +129,5 @@ void verdict_send(struct val_core *core, struct question *question)
         count(core, answer);
     }
     question->job.finished = true;
-    job_unlink(core, &question->job);
+    val_job_unlink(core, &question->job);
 }

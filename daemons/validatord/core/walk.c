@@ -11,14 +11,14 @@ static bool ds_known(struct val_core *core, struct zone *zone)
 {
     if (!zone->ds_done && zone->ds_step == DS_BEGIN && zone->rec.ds_state != DS_UNKNOWN &&
         cache_ttl_left(zone->rec.ds_validated, zone->rec.ds_expires, core->env->wall) > 0)
-        zone_ds_from_record(zone);
+        val_zone_ds_from_record(zone);
     return zone->ds_done;
 }
 
 /* Is there a record or a running job for this zone? Makes no job for names of which nothing is known. */
 static struct zone *zone_peek(struct val_core *core, const uint8_t *name, struct purse *purse)
 {
-    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+    struct job *job = val_job_find(core, JOB_ZONE, name, 0, false);
     struct cache_key key;
     struct slice value;
 
@@ -27,14 +27,14 @@ static struct zone *zone_peek(struct val_core *core, const uint8_t *name, struct
     if (cache_key_name(name, &key) ||
         core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value))
         return NULL;
-    return zone_get(core, name, purse);
+    return val_zone_get(core, name, purse);
 }
 
 static enum walk_outcome wait_for(struct val_core *core, struct job *job, struct zone *zone)
 {
     zone->want_ds = true;
-    job_ready(core, &zone->job);
-    job_wait(job, &zone->job);
+    val_job_ready(core, &zone->job);
+    val_job_wait(job, &zone->job);
     return WALK_WAIT;
 }
 
@@ -69,8 +69,8 @@ static enum walk_outcome start(struct val_core *core, struct job *job, const uin
     return WALK_SECURE;
 }
 
-enum walk_outcome walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
-                       struct failure *ret_why)
+enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
+                           struct failure *ret_why)
 {
     unsigned anchor_labels, labels = name_labels(name), at_labels;
     enum governed governed = policy_governs(core, name, &anchor_labels);
@@ -78,16 +78,16 @@ enum walk_outcome walk(struct val_core *core, struct job *job, const uint8_t *na
     ret_why->ede = EDE_NONE;
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            failure_set(ret_why, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_failure_set(ret_why, EDE_NEGATIVE_TRUST_ANCHOR, "");
         return WALK_INSECURE;
     }
     enum walk_outcome outcome = start(core, job, name, anchor_labels, &at_labels, ret_why);
     if (outcome != WALK_SECURE || known_only)
         return outcome;
     for (unsigned i = at_labels + 1; i <= labels; i++) {
-        struct zone *zone = zone_get(core, name_suffix(name, i), job->purse);
+        struct zone *zone = val_zone_get(core, name_suffix(name, i), job->purse);
         if (!zone || &zone->job == job) {
-            failure_set(ret_why, EDE_OTHER, "");
+            val_failure_set(ret_why, EDE_OTHER, "");
             ret_why->budget = true;
             return WALK_FAILED;
         }

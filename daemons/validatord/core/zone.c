@@ -61,9 +61,9 @@ static int load(struct val_core *core, struct zone *zone)
     return r;
 }
 
-struct zone *zone_get(struct val_core *core, const uint8_t *name, struct purse *purse)
+struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct purse *purse)
 {
-    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+    struct job *job = val_job_find(core, JOB_ZONE, name, 0, false);
 
     if (job) {
         struct zone *zone = job_zone(job);
@@ -75,18 +75,18 @@ struct zone *zone_get(struct val_core *core, const uint8_t *name, struct purse *
         }
         return zone;
     }
-    job = job_new(core, JOB_ZONE, name, 0, false, purse);
+    job = val_job_new(core, JOB_ZONE, name, 0, false, purse);
     if (!job)
         return NULL;
     struct zone *zone = job_zone(job);
     if (load(core, zone) < 0) {
-        job_unlink(core, job);
+        val_job_unlink(core, job);
         return NULL;
     }
     return zone;
 }
 
-void zone_store(struct val_core *core, struct zone *zone)
+void val_zone_store(struct val_core *core, struct zone *zone)
 {
     struct cache_key key;
     struct slice value;
@@ -96,7 +96,7 @@ void zone_store(struct val_core *core, struct zone *zone)
     zone->changed = false;
     if (cache_key_name(zone->job.name, &key) == 0 &&
         cache_zone_encode(zone->job.arena, cache_key_slice(&key), &zone->rec, &value) == 0)
-        entries_put(core, &zone->job, CACHE_ZONE, &key, value);
+        val_entries_put(core, &zone->job, CACHE_ZONE, &key, value);
 }
 
 static bool wants(const struct zone *zone)
@@ -104,33 +104,33 @@ static bool wants(const struct zone *zone)
     return (zone->want_ds && !zone->ds_done) || (zone->want_trust && !zone->trust_done);
 }
 
-int zone_run(struct val_core *core, struct zone *zone)
+int val_zone_run(struct val_core *core, struct zone *zone)
 {
     bool ds_before = zone->ds_done, trust_before = zone->trust_done;
     int r = 0;
 
     if (!zone->ds_done && (zone->want_ds || zone->want_trust))
-        r = zone_ds_run(core, zone);
+        r = val_zone_ds_run(core, zone);
     if (r >= 0 && zone->want_trust && !zone->trust_done)
-        r = zone_keys_run(core, zone);
+        r = val_zone_keys_run(core, zone);
     if (r < 0) {
         struct failure why = {.ede = EDE_OTHER, .budget = true};
-        zone_fail(core, zone, &why);
+        val_zone_fail(core, zone, &why);
     }
     if (zone->ds_done != ds_before || zone->trust_done != trust_before)
-        job_wake_waiters(core, &zone->job);
+        val_job_wake_waiters(core, &zone->job);
     if (!wants(zone)) {
         zone->want_ds = zone->want_trust = false;
-        timer_set(core, &zone->job, mono_add_ms(core->env->mono, LINGER_MS));
+        val_timer_set(core, &zone->job, mono_add_ms(core->env->mono, LINGER_MS));
     } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
-        timer_set(core, &zone->job, zone->job.purse->budget.deadline);
+        val_timer_set(core, &zone->job, zone->job.purse->budget.deadline);
     }
     return 0;
 }
 
-void zone_fail(struct val_core *core, struct zone *zone, const struct failure *why)
+void val_zone_fail(struct val_core *core, struct zone *zone, const struct failure *why)
 {
-    failure_better(&zone->failure, why);
+    val_failure_better(&zone->failure, why);
     if (!zone->ds_done) {
         zone->ds_done = true;
         zone->ds = ZONE_DS_FAILED;
@@ -139,12 +139,12 @@ void zone_fail(struct val_core *core, struct zone *zone, const struct failure *w
         zone->trust_done = true;
         zone->trust = SECURITY_BOGUS;
     }
-    job_wake_waiters(core, &zone->job);
+    val_job_wake_waiters(core, &zone->job);
 }
 
-bool zone_known_secure(struct val_core *core, const uint8_t *name)
+bool val_zone_known_secure(struct val_core *core, const uint8_t *name)
 {
-    struct job *job = job_find(core, JOB_ZONE, name, 0, false);
+    struct job *job = val_job_find(core, JOB_ZONE, name, 0, false);
     struct cache_zone rec;
 
     if (job) {
@@ -157,7 +157,7 @@ bool zone_known_secure(struct val_core *core, const uint8_t *name)
         _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
         if (!arena)
             return false;
-        struct lookup lookup = core_lookup(core, arena, &none);
+        struct lookup lookup = val_core_lookup(core, arena, &none);
         if (cache_zone_get(&lookup, name, &rec) != 0)
             return false;
         return rec.ds_state == DS_SECURE &&
@@ -191,14 +191,14 @@ static int take_delegation(struct val_core *core, struct zone *zone, const struc
     return 0;
 }
 
-int zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
-                  const uint8_t *cut, const struct address *server)
+int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+                      const uint8_t *cut, const struct address *server)
 {
     struct referral referral;
     int r = referral_make(by->arena, wire, by->name, fetch->type, cut, &referral);
     if (r != 0)
         return r < 0 ? r : 0;
-    struct zone *zone = zone_get(core, referral.child, by->purse);
+    struct zone *zone = val_zone_get(core, referral.child, by->purse);
     if (!zone || &zone->job == by)
         return zone ? 0 : -ENOMEM;
     r = take_delegation(core, zone, &referral);
@@ -216,6 +216,6 @@ int zone_referred(struct val_core *core, struct job *by, struct slice wire, cons
         /* With a DS the keys will be needed: fetched while the walk goes on. */
         zone->want_trust = zone->want_trust || statement.kind == FINDING_POSITIVE;
     }
-    job_ready(core, &zone->job);
+    val_job_ready(core, &zone->job);
     return 0;
 }

@@ -15,7 +15,7 @@ static int conclude(struct zone *zone, enum zone_ds ds)
     return WAIT_NONE;
 }
 
-void zone_ds_from_record(struct zone *zone)
+void val_zone_ds_from_record(struct zone *zone)
 {
     enum zone_ds ds = ZONE_DS_INSECURE;
 
@@ -28,25 +28,25 @@ void zone_ds_from_record(struct zone *zone)
 
 static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own)
 {
-    failure_better(&zone->failure, why);
+    val_failure_better(&zone->failure, why);
     if (own)
-        failure_remember(core, &zone->job, TYPE_DS, &zone->failure);
+        val_failure_remember(core, &zone->job, TYPE_DS, &zone->failure);
     return conclude(zone, ZONE_DS_FAILED);
 }
 
 /* The statement does not hold: ask, or ask others, while that is allowed. */
 static int reject(struct val_core *core, struct zone *zone, const struct failure *why)
 {
-    failure_better(&zone->failure, why);
+    val_failure_better(&zone->failure, why);
     bool asked = zone->ds_fetch.tries > 0;
-    if (why->budget || (asked && !fetch_retry(&zone->ds_fetch)))
+    if (why->budget || (asked && !val_fetch_retry(&zone->ds_fetch)))
         return fail(core, zone, why, true);
     if (!asked)
-        fetch_avoid(&zone->ds_fetch, &zone->statement.server);
+        val_fetch_avoid(&zone->ds_fetch, &zone->statement.server);
     zone->statement = (struct statement){0};
     zone->checked = (struct rrset_list){0};
     if (zone->signer)
-        job_release(core, &TAKE(zone->signer)->job);
+        val_job_release(core, &TAKE(zone->signer)->job);
     zone->ds_step = DS_FETCH;
     return WAIT_NONE;
 }
@@ -55,7 +55,7 @@ static int insecure(struct val_core *core, struct zone *zone, const struct failu
 {
     zone->insecure = *why;
     conclude(zone, ZONE_DS_INSECURE);
-    zone_store(core, zone); /* the delegation; that it is insecure is what the zone above says */
+    val_zone_store(core, zone); /* the delegation; that it is insecure is what the zone above says */
     return WAIT_NONE;
 }
 
@@ -74,26 +74,26 @@ static int step_begin(struct val_core *core, struct zone *zone)
     enum governed governed = policy_governs(core, zone->job.name, &labels);
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            failure_set(&why, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_failure_set(&why, EDE_NEGATIVE_TRUST_ANCHOR, "");
         return insecure(core, zone, &why);
     }
     if (labels == name_labels(zone->job.name)) {
         conclude(zone, ZONE_DS_SECURE); /* its own anchor stands for the DS */
-        zone_store(core, zone);
+        val_zone_store(core, zone);
         return WAIT_NONE;
     }
     if (rec->ds_state != DS_UNKNOWN &&
         cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0) {
-        zone_ds_from_record(zone);
+        val_zone_ds_from_record(zone);
         return WAIT_NONE;
     }
-    if (failure_known(core, zone->job.arena, zone->job.name, TYPE_DS, &why))
+    if (val_failure_known(core, zone->job.arena, zone->job.name, TYPE_DS, &why))
         return fail(core, zone, &why, false);
     if (zone->statement.present && zone->statement.signer) {
         zone->ds_step = DS_TRUST;
         return WAIT_NONE;
     }
-    switch (walk(core, &zone->job, name_parent(zone->job.name), true, &why)) {
+    switch (val_walk(core, &zone->job, name_parent(zone->job.name), true, &why)) {
     case WALK_WAIT:
         return WAIT_MORE;
     case WALK_INSECURE:
@@ -111,7 +111,7 @@ static int step_fetch(struct val_core *core, struct zone *zone)
     struct fetch *fetch = &zone->ds_fetch;
     struct finding finding;
 
-    int r = fetch_step(core, fetch, &zone->job, TYPE_DS);
+    int r = val_fetch_step(core, fetch, &zone->job, TYPE_DS);
     if (r < 0 || r == WAIT_MORE)
         return r;
     if (r == FETCH_FAILED)
@@ -129,7 +129,7 @@ static int step_walk(struct val_core *core, struct zone *zone)
 {
     struct failure why;
 
-    switch (walk(core, &zone->job, name_parent(zone->job.name), false, &why)) {
+    switch (val_walk(core, &zone->job, name_parent(zone->job.name), false, &why)) {
     case WALK_WAIT:
         return WAIT_MORE;
     case WALK_INSECURE:
@@ -140,8 +140,8 @@ static int step_walk(struct val_core *core, struct zone *zone)
         break;
     }
     bool denial = zone->statement.kind == FINDING_NODATA || zone->statement.kind == FINDING_NXDOMAIN;
-    failure_rrset(&why, denial && zone->statement.list.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING,
-                  zone->job.name, TYPE_DS, 0);
+    val_failure_rrset(&why, denial && zone->statement.list.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING,
+                      zone->job.name, TYPE_DS, 0);
     return reject(core, zone, &why);
 }
 
@@ -155,7 +155,7 @@ static bool signer_fits(struct val_core *core, struct zone *zone)
     if (name_labels(signer) < anchor_labels)
         return false;
     for (unsigned i = name_labels(zone->job.name) - 1; i > name_labels(signer); i--)
-        if (zone_known_secure(core, name_suffix(zone->job.name, i)))
+        if (val_zone_known_secure(core, name_suffix(zone->job.name, i)))
             return false;
     return true;
 }
@@ -165,16 +165,16 @@ static int step_trust(struct val_core *core, struct zone *zone)
     struct failure why = {.ede = EDE_NONE};
 
     if (!signer_fits(core, zone)) {
-        failure_rrset(&why, EDE_DNSSEC_BOGUS, zone->job.name, TYPE_DS, 0);
+        val_failure_rrset(&why, EDE_DNSSEC_BOGUS, zone->job.name, TYPE_DS, 0);
         return reject(core, zone, &why);
     }
-    struct zone *signer = zone_get(core, zone->statement.signer, zone->job.purse);
+    struct zone *signer = val_zone_get(core, zone->statement.signer, zone->job.purse);
     if (!signer)
         return -ENOMEM;
     if (!signer->trust_done) {
         signer->want_trust = true;
-        job_ready(core, &signer->job);
-        job_wait(&zone->job, &signer->job);
+        val_job_ready(core, &signer->job);
+        val_job_wait(&zone->job, &signer->job);
         return WAIT_MORE;
     }
     switch (signer->trust) {
@@ -183,7 +183,7 @@ static int step_trust(struct val_core *core, struct zone *zone)
     case SECURITY_BOGUS:
         return fail(core, zone, &signer->failure, false);
     case SECURITY_INDETERMINATE:
-        failure_rrset(&why, EDE_DNSSEC_BOGUS, zone->job.name, TYPE_DS, 0);
+        val_failure_rrset(&why, EDE_DNSSEC_BOGUS, zone->job.name, TYPE_DS, 0);
         return reject(core, zone, &why);
     case SECURITY_SECURE:
         break;
@@ -197,8 +197,8 @@ static int step_trust(struct val_core *core, struct zone *zone)
     if (r < 0)
         return r;
     zone->signer = signer;
-    job_hold(&signer->job);
-    judge_begin(&zone->judge, &zone->checked, zone->statement.signer, &signer->rec.dnskey, false);
+    val_job_hold(&signer->job);
+    val_judge_begin(&zone->judge, &zone->checked, zone->statement.signer, &signer->rec.dnskey, false);
     zone->ds_step = DS_VERIFY;
     return WAIT_NONE;
 }
@@ -230,10 +230,10 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
     rec->ds_signature_expires.s = signature;
     zone->changed = true;
     zone->failure.ede = EDE_NONE;
-    failure_forget(core, &zone->job, zone->job.name, TYPE_DS);
+    val_failure_forget(core, &zone->job, zone->job.name, TYPE_DS);
     if (proof->count)
-        entries_denials(core, &zone->job, zone->statement.signer, &zone->checked, zone->judge.expires);
-    zone_store(core, zone);
+        val_entries_denials(core, &zone->job, zone->statement.signer, &zone->checked, zone->judge.expires);
+    val_zone_store(core, zone);
 }
 
 static int judged_ds(struct val_core *core, struct zone *zone)
@@ -250,7 +250,8 @@ static int judged_ds(struct val_core *core, struct zone *zone)
     struct ds first;
     bool digest = ds_parse(&ds->rdata[0], &first) == 0 &&
                   algorithm_supported(&core->config.algorithms, first.algorithm);
-    failure_set(&zone->insecure, digest ? EDE_UNSUPPORTED_DS_DIGEST : EDE_UNSUPPORTED_DNSKEY_ALGORITHM, "");
+    val_failure_set(&zone->insecure, digest ? EDE_UNSUPPORTED_DS_DIGEST : EDE_UNSUPPORTED_DNSKEY_ALGORITHM,
+                    "");
     keep(core, zone, DS_UNSUPPORTED, &none, false);
     return conclude(zone, ZONE_DS_INSECURE);
 }
@@ -268,7 +269,7 @@ static int judged_denial(struct val_core *core, struct zone *zone)
     struct denial denial = deny_context(core, &zone->job, zone->statement.signer, &good);
     switch (denial_no_ds(&denial, zone->job.name)) {
     case NO_DS_ITERATIONS:
-        failure_set(&zone->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
+        val_failure_set(&zone->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
         keep(core, zone, DS_NONE, &good, true);
         return conclude(zone, ZONE_DS_INSECURE);
     case NO_DS_INSECURE_DELEGATION:
@@ -284,7 +285,7 @@ static int judged_denial(struct val_core *core, struct zone *zone)
         keep(core, zone, DS_NOT_A_CUT, &good, false);
         return conclude(zone, ZONE_DS_NOT_A_CUT);
     case NO_DS_BUDGET:
-        failure_set(&why, EDE_DNSSEC_INDETERMINATE, "too many NSEC3 hashes");
+        val_failure_set(&why, EDE_DNSSEC_INDETERMINATE, "too many NSEC3 hashes");
         why.budget = true;
         return fail(core, zone, &why, true);
     case NO_DS_NOT_PROVEN:
@@ -293,13 +294,13 @@ static int judged_denial(struct val_core *core, struct zone *zone)
     }
     if (zone->judge.failure.ede != EDE_NONE)
         return reject(core, zone, &zone->judge.failure);
-    failure_rrset(&why, EDE_NSEC_MISSING, zone->job.name, TYPE_DS, 0);
+    val_failure_rrset(&why, EDE_NSEC_MISSING, zone->job.name, TYPE_DS, 0);
     return reject(core, zone, &why);
 }
 
 static int step_verify(struct val_core *core, struct zone *zone)
 {
-    int r = judge_run(core, &zone->job, &zone->judge);
+    int r = val_judge_run(core, &zone->job, &zone->judge);
     if (r != WAIT_NONE)
         return r;
     if (zone->statement.kind == FINDING_POSITIVE)
@@ -312,7 +313,7 @@ static int step_verify(struct val_core *core, struct zone *zone)
     return conclude(zone, ZONE_DS_NOT_A_CUT);
 }
 
-int zone_ds_run(struct val_core *core, struct zone *zone)
+int val_zone_ds_run(struct val_core *core, struct zone *zone)
 {
     int r = WAIT_NONE;
 
@@ -336,6 +337,6 @@ int zone_ds_run(struct val_core *core, struct zone *zone)
         }
     }
     if (zone->ds_done && zone->signer)
-        job_release(core, &TAKE(zone->signer)->job);
+        val_job_release(core, &TAKE(zone->signer)->job);
     return r;
 }

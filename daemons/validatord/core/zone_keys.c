@@ -15,16 +15,16 @@ static int conclude(struct zone *zone, enum security trust)
 
 static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own)
 {
-    failure_better(&zone->failure, why);
+    val_failure_better(&zone->failure, why);
     if (own)
-        failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
+        val_failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
     return conclude(zone, SECURITY_BOGUS);
 }
 
 static int reject(struct val_core *core, struct zone *zone, const struct failure *why)
 {
-    failure_better(&zone->failure, why);
-    if (why->budget || !fetch_retry(&zone->key_fetch))
+    val_failure_better(&zone->failure, why);
+    if (why->budget || !val_fetch_retry(&zone->key_fetch))
         return fail(core, zone, why, true);
     zone->key_step = KEY_FETCH;
     return WAIT_NONE;
@@ -106,7 +106,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
     struct finding finding;
     struct failure why;
 
-    int r = fetch_step(core, fetch, &zone->job, TYPE_DNSKEY);
+    int r = val_fetch_step(core, fetch, &zone->job, TYPE_DNSKEY);
     if (r < 0 || r == WAIT_MORE)
         return r;
     if (!anchored && !zone->ds_done)
@@ -119,7 +119,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
     if (r < 0)
         return r;
     if (finding.kind != FINDING_POSITIVE) {
-        failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
+        val_failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
         return reject(core, zone, &why);
     }
     zone->key_set = finding.main;
@@ -139,8 +139,8 @@ static int good(struct val_core *core, struct zone *zone)
     rec->dnskey_expires.s = core->env->wall.s + MIN(rec->dnskey.ttl, core->config.max_ttl_s);
     rec->dnskey_signature_expires = zone->key_judge.expires[0];
     zone->changed = true;
-    zone_store(core, zone);
-    failure_forget(core, &zone->job, zone->job.name, TYPE_DNSKEY);
+    val_zone_store(core, zone);
+    val_failure_forget(core, &zone->job, zone->job.name, TYPE_DNSKEY);
     zone->failure.ede = EDE_NONE;
     return conclude(zone, SECURITY_SECURE);
 }
@@ -158,15 +158,15 @@ static int step_verify(struct val_core *core, struct zone *zone, bool anchored)
             }
             zone->key_matched = true;
             zone->key_trying = true;
-            judge_begin(&zone->key_judge, &zone->key_set, zone->job.name, set, true);
+            val_judge_begin(&zone->key_judge, &zone->key_set, zone->job.name, set, true);
             zone->key_judge.only_key = &set->rdata[zone->key_next];
         }
-        int r = judge_run(core, &zone->job, &zone->key_judge);
+        int r = val_judge_run(core, &zone->job, &zone->key_judge);
         if (r != WAIT_NONE)
             return r;
         if (zone->key_judge.bad == 0)
             return good(core, zone);
-        failure_better(&zone->failure, &zone->key_judge.failure);
+        val_failure_better(&zone->failure, &zone->key_judge.failure);
         if (zone->key_judge.failure.budget)
             return fail(core, zone, &zone->key_judge.failure, true);
         zone->key_trying = false;
@@ -174,11 +174,11 @@ static int step_verify(struct val_core *core, struct zone *zone, bool anchored)
     }
     why = zone->failure;
     if (!zone->key_matched)
-        failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
+        val_failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
     return reject(core, zone, &why);
 }
 
-int zone_keys_run(struct val_core *core, struct zone *zone)
+int val_zone_keys_run(struct val_core *core, struct zone *zone)
 {
     struct failure why = {.ede = EDE_NONE};
     unsigned labels;
@@ -188,7 +188,7 @@ int zone_keys_run(struct val_core *core, struct zone *zone)
 
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            failure_set(&zone->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_failure_set(&zone->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
         return conclude(zone, SECURITY_INSECURE);
     }
     if (!anchored && zone->ds_done) {
@@ -204,7 +204,7 @@ int zone_keys_run(struct val_core *core, struct zone *zone)
     if (!keys_expected(zone, anchored))
         return WAIT_MORE;
     if (zone->key_step == KEY_BEGIN) {
-        if (failure_known(core, zone->job.arena, zone->job.name, TYPE_DNSKEY, &why))
+        if (val_failure_known(core, zone->job.arena, zone->job.name, TYPE_DNSKEY, &why))
             return anchored || zone->ds_done ? fail(core, zone, &why, false) : WAIT_MORE;
         zone->key_step = KEY_FETCH;
     }
