@@ -161,6 +161,21 @@ static const struct {
     {"serve-expired-ttl-reset"},
 };
 
+/* Deckard's files name the root's server outside any clause. */
+static int add_root_hint(struct mapping *m, const struct rpl_option *option)
+{
+    char word[128] = "";
+    struct rec_config *rec = &m->config->rec;
+    struct address address;
+    if (rec->hint_count == MAX_ITEMS || sscanf(option->value, "%127s", word) != 1 || scenario_address(word, &address))
+        return refuse(m, option);
+    struct rec_hint *hint = &m->hints[rec->hint_count++];
+    name_from_text("k.root-servers.net.", hint->name);
+    hint->addresses = keep(&address, sizeof(address));
+    hint->count = 1;
+    return 0;
+}
+
 static int map_server(struct mapping *m, const struct rpl_option *o)
 {
     struct world_config *c = m->config;
@@ -173,6 +188,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->start.s = to_time(v) > 0 ? to_time(v) : c->start.s;
     else if (strcmp(k, "trust-anchor") == 0)
         return add_anchor(m, o);
+    else if (strcmp(k, "stub-addr") == 0)
+        return add_root_hint(m, o);
     else if (strcmp(k, "do-ip6") == 0)
         c->rec.ipv6 = yes(v);
     else if (strcmp(k, "do-ip4") == 0)

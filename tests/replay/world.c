@@ -22,6 +22,7 @@ struct world {
     struct val_core *val;
     struct memstore *store;
     struct digester *digester;
+    struct crypto_ops ops; /* the core keeps a pointer */
     struct verifier *verifier;
     struct random_pool pool;
     uint64_t random_state;
@@ -71,12 +72,12 @@ struct world *world_new(const struct world_config *config)
     struct siphash_key key = {.k0 = config->seed, .k1 = 1};
     if (digester_new(&world->digester) < 0 || verifier_new(&world->verifier) < 0)
         abort();
-    struct crypto_ops ops = digester_ops(world->digester);
+    world->ops = digester_ops(world->digester);
     world->config.netd.nsec3_hash = digester_nsec3_hash;
     world->config.netd.nsec3_ctx = world->digester;
     world->store = memstore_new();
     world->rec = rec_core_new(&config->rec, &key);
-    world->val = val_core_new(&config->val, &ops, &key);
+    world->val = val_core_new(&config->val, &world->ops, &key);
     if (!world->store || !world->rec || !world->val)
         abort();
     return world;
