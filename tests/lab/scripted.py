@@ -14,6 +14,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 
+UDP_SIZE = 1232
 ZONES = ("nxns", "loop", "cnames", "flood", "silent", "garbage", "slow", "versions")
 
 
@@ -89,6 +90,16 @@ def answer(query_wire, zone_label):
     return response.to_wire(max_size=65535)
 
 
+def cut_for_udp(reply):
+    """What fits a datagram whole, else header and question with TC."""
+    if len(reply) <= UDP_SIZE:
+        return reply
+    end = 12
+    while reply[end]:
+        end += 1 + reply[end]
+    return reply[:2] + bytes([reply[2] | 2, reply[3]]) + b"\0\1\0\0\0\0\0\0" + reply[12:end + 5]
+
+
 def serve(addresses):
     """One thread, one poll: what is slow here is slow on purpose."""
     by_family = {4: [a for a in addresses if ":" not in a], 6: [a for a in addresses if ":" in a]}
@@ -117,7 +128,7 @@ def serve(addresses):
                     if sockets[s] == "slow":
                         delayed.append((time.monotonic() + 0.6, s, reply, peer))
                     else:
-                        s.sendto(reply[:1232], peer)
+                        s.sendto(cut_for_udp(reply), peer)
                 else:
                     connection, _ = s.accept()
                     with connection:
