@@ -56,11 +56,13 @@ int ctl_verb_status(struct ctl *ctl, int argc, char **argv)
     static const char *const skip[] = {"program", "error", NULL};
     struct round round = ask_all(ctl, "status", NULL);
     int code = round_code(&round);
+    const char *name;
+    json_t *part;
+    json_object_foreach(round.all, name, part) if (!json_object_get(part, "state"))
+        json_object_set_new(part, "state", json_string("running"));
     if (ctl->json != CTL_JSON_OFF) {
         ctl_print_json(ctl, round.all);
     } else {
-        const char *name;
-        json_t *part;
         bool first = true;
         json_object_foreach(round.all, name, part)
         {
@@ -152,9 +154,10 @@ int ctl_verb_log_level(struct ctl *ctl, int argc, char **argv)
     else
         json_object_foreach(round.all, name, part)
         {
-            const char *level = json_string_value(json_object_get(part, "level"));
-            if (level)
-                fprintf(ctl->out, "holdfast-%s: %s\n", name, level);
+            /* A syslog priority; LOG_ERR is 3. */
+            const json_t *level = json_object_get(part, "log_level");
+            if (json_is_integer(level) && json_integer_value(level) <= 7)
+                fprintf(ctl->out, "holdfast-%s: %s\n", name, levels[MAX(json_integer_value(level), 3) - 3]);
         }
     if (code != CTL_OK)
         report_errors(ctl, &round, code);
