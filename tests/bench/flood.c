@@ -51,7 +51,7 @@ static bool make_question(const char *text, struct question *q)
         text += size + (text[size] == '.');
     }
     memcpy(at, tail, sizeof tail);
-    q->size = (uint16_t)(at - q->wire + (ptrdiff_t)sizeof tail);
+    q->size = (uint16_t)((size_t)(at - q->wire) + sizeof tail);
     return at > q->wire + 12;
 }
 
