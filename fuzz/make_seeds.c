@@ -165,6 +165,7 @@ int main(int argc, char **argv)
     struct arena *arena = arena_new(64u << 20);
     CHECK(arena);
     seed_messages(arena, argv[1]);
+    seed_frames(arena, argv[1]);
     arena_free(arena);
     return 0;
 }

@@ -13,3 +13,5 @@ const uint8_t *seed_name(struct arena *arena, const char *text);
 void seed_rrsets(struct arena *arena, const char *const *lines, struct rrset_list *ret_list);
 /* One typical message of each kind, about www.example.com A. Returns its size. */
 size_t seed_message(struct arena *arena, enum seed_kind kind, uint8_t wire[SEED_MESSAGE_MAX]);
+/* make_seeds_frames.c: frames, cache values, scripts for the recursor, client packets. */
+void seed_frames(struct arena *arena, const char *directory);
