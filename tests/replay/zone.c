@@ -274,12 +274,11 @@ static void build_denial(struct play_zone *zone)
                 least = owners[k];
         }
         next = next ? next : least;
-        ldns_rr *rr = ldns_rr_new();
+        ldns_rr *rr = zone->nsec3 ? ldns_rr_new_frm_type(LDNS_RR_TYPE_NSEC3) : ldns_rr_new();
         ldns_rr_set_owner(rr, ldns_rdf_clone(owners[i]));
         ldns_rr_set_ttl(rr, 900);
         ldns_rr_set_class(rr, LDNS_RR_CLASS_IN);
         if (zone->nsec3) {
-            ldns_rr_set_type(rr, LDNS_RR_TYPE_NSEC3);
             ldns_nsec3_add_param_rdfs(rr, 1, zone->optout ? 1 : 0, zone->iterations, zone->salt_size,
                                       zone->salt);
             ldns_rdf *label = ldns_dname_label(next, 0), *hash = NULL;
@@ -289,12 +288,13 @@ static void build_denial(struct play_zone *zone)
                 abort();
             free(text);
             ldns_rdf_deep_free(label);
-            ldns_rr_push_rdf(rr, hash);
+            ldns_rr_set_rdf(rr, hash, 4);
+            ldns_rr_set_rdf(rr, type_map(zone, names[i], true), 5);
         } else {
             ldns_rr_set_type(rr, LDNS_RR_TYPE_NSEC);
             ldns_rr_push_rdf(rr, ldns_rdf_clone(next));
+            ldns_rr_push_rdf(rr, type_map(zone, names[i], false));
         }
-        ldns_rr_push_rdf(rr, type_map(zone, names[i], zone->nsec3));
         chain[i] = rr;
     }
     for (size_t i = 0; i < count; i++) {
