@@ -167,7 +167,8 @@ static int add_root_hint(struct mapping *m, const struct rpl_option *option)
     char word[128] = "";
     struct rec_config *rec = &m->config->rec;
     struct address address;
-    if (rec->hint_count == MAX_ITEMS || sscanf(option->value, "%127s", word) != 1 || scenario_address(word, &address))
+    if (rec->hint_count == MAX_ITEMS || sscanf(option->value, "%127s", word) != 1 ||
+        scenario_address(word, &address))
         return refuse(m, option);
     struct rec_hint *hint = &m->hints[rec->hint_count++];
     name_from_text("k.root-servers.net.", hint->name);
@@ -313,6 +314,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                  .forward_zones = m->forwards,
                                  .aggressive_denial = true,
                                  .nsec3_iterations = 150,
+                                 .algorithms = {.allow_sha1 = true},
                                  .max_ttl_s = 86400,
                                  .stale_max_age_s = -1,
                                  .stale_answer_ttl_s = 30,

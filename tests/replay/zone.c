@@ -207,25 +207,47 @@ static int compare_names(const void *a, const void *b)
     return ldns_dname_compare(*(ldns_rdf *const *)a, *(ldns_rdf *const *)b);
 }
 
+/* RFC 4034 4.1.2: windows of 256 types, a bit each. */
+static ldns_rdf *bitmap_of(const bool types[65536])
+{
+    uint8_t out[8192];
+    size_t size = 0;
+    for (unsigned window = 0; window < 256 && size + 34 < sizeof(out); window++) {
+        uint8_t bits[32] = {0};
+        unsigned used = 0;
+        for (unsigned i = 0; i < 256; i++)
+            if (types[window * 256 + i]) {
+                bits[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+                used = i / 8 + 1;
+            }
+        if (!used)
+            continue;
+        out[size++] = (uint8_t)window;
+        out[size++] = (uint8_t)used;
+        memcpy(out + size, bits, used);
+        size += used;
+    }
+    return ldns_rdf_new_frm_data(LDNS_RDF_TYPE_NSEC, size, out);
+}
+
 static ldns_rdf *type_map(const struct play_zone *zone, const ldns_rdf *name, bool nsec3)
 {
-    ldns_rr_type types[128];
-    size_t count = 0;
-    bool cut = is_delegation(zone, name), signed_data = false;
-    for (unsigned i = 0; i < zone->set_count && count < 120; i++) {
+    static bool types[65536];
+    bool cut = is_delegation(zone, name), any = false, signed_data = false;
+    memset(types, 0, sizeof(types));
+    for (unsigned i = 0; i < zone->set_count; i++) {
         const struct zone_set *set = &zone->sets[i];
-        if (ldns_dname_compare(set->owner, name) != 0 || set->hash)
+        if (ldns_dname_compare(set->owner, name) != 0 || set->hash || set->type == LDNS_RR_TYPE_NSEC)
             continue;
         if (cut && set->type != LDNS_RR_TYPE_NS && set->type != LDNS_RR_TYPE_DS)
             continue;
+        any = true;
         signed_data |= !cut || set->type == LDNS_RR_TYPE_DS;
-        types[count++] = set->type;
+        types[set->type] = true;
     }
-    if (signed_data || (!nsec3 && count))
-        types[count++] = LDNS_RR_TYPE_RRSIG;
-    if (!nsec3)
-        types[count++] = LDNS_RR_TYPE_NSEC;
-    return ldns_dnssec_create_nsec_bitmap(types, count, nsec3 ? LDNS_RR_TYPE_NSEC3 : LDNS_RR_TYPE_NSEC);
+    types[LDNS_RR_TYPE_RRSIG] = signed_data || (!nsec3 && any);
+    types[LDNS_RR_TYPE_NSEC] = !nsec3;
+    return bitmap_of(types);
 }
 
 /* Names that own a denial record: authoritative ones and cuts; for NSEC3 empty non-terminals too, less
