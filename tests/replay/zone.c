@@ -311,7 +311,7 @@ static void build_denial(struct play_zone *zone)
             free(text);
             ldns_rdf_deep_free(label);
             ldns_rr_set_rdf(rr, hash, 4);
-            ldns_rr_set_rdf(rr, type_map(zone, names[i], true), 5);
+            ldns_rr_push_rdf(rr, type_map(zone, names[i], true));
         } else {
             ldns_rr_set_type(rr, LDNS_RR_TYPE_NSEC);
             ldns_rr_push_rdf(rr, ldns_rdf_clone(next));
