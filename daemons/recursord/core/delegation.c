@@ -62,7 +62,9 @@ static enum reading read_negative(struct task *task, const struct message *messa
         *ret_child = child;
         return READ_REFERRAL;
     }
-    return authoritative && !child ? READ_ANSWER : READ_LAME;
+    /* NODATA without its SOA, as many servers send it; with NS records of this zone or one above it is a
+     * server that does not know the zone, unless it says that it speaks with authority. */
+    return !child || (authoritative && name_equal(child, zone)) ? READ_ANSWER : READ_LAME;
 }
 
 enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child)

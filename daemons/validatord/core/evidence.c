@@ -27,6 +27,22 @@ static struct rrset *find_dname(const struct rrset_list *list, const uint8_t *na
     return NULL;
 }
 
+/* Some servers put an RRSIG into another section than what it covers. It proves as much from there. */
+static void adopt_signatures(struct rrset_list *list, const struct rrset_list *others)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct rrset *rrset = &list->items[i];
+        if (rrset->count == 0 || rrset->sig_count > 0)
+            continue;
+        const struct rrset *signatures = rrset_list_find(others, rrset->owner, rrset->type);
+        if (!signatures || signatures->sig_count == 0 || signatures->class != rrset->class)
+            continue;
+        rrset->sig = signatures->sig;
+        rrset->sig_count = signatures->sig_count;
+        rrset->sig_ttl = signatures->sig_ttl;
+    }
+}
+
 static int take(struct arena *arena, struct rrset_list *list, const struct rrset *rrset, enum rank rank)
 {
     struct rrset copy = *rrset;
@@ -138,7 +154,7 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
                  const uint8_t *cut, struct finding *ret_finding)
 {
     struct message message;
-    struct rrset_list answer, authority;
+    struct rrset_list answer, authority, additional;
     struct finding f = {.kind = FINDING_GARBAGE};
 
     *ret_finding = f;
@@ -157,8 +173,14 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
     r = message_rrsets(arena, &message, SECTION_ANSWER, SECTION_RRSETS, &answer);
     if (r == 0)
         r = message_rrsets(arena, &message, SECTION_AUTHORITY, SECTION_RRSETS, &authority);
+    if (r == 0)
+        r = message_rrsets(arena, &message, SECTION_ADDITIONAL, SECTION_RRSETS, &additional);
     if (r != 0)
         return r < 0 ? r : 0;
+    adopt_signatures(&answer, &authority);
+    adopt_signatures(&answer, &additional);
+    adopt_signatures(&authority, &answer);
+    adopt_signatures(&authority, &additional);
 
     enum rank rank = message.flags & FLAG_AA ? RANK_ANSWER : RANK_ANSWER_NONAUTH;
     const struct rrset *positive = find_set(&answer, qname, qtype);
