@@ -57,7 +57,7 @@ static const struct zone *cut_at_work(struct val_core *core, const uint8_t *name
         struct job *job = val_job_find(core, JOB_ZONE, at, 0, false);
         if (job) {
             const struct zone *zone = job_zone(job);
-            if (zone->rec.has_delegation && (zone->ds_done || job == owner) &&
+            if (zone->rec.has_delegation && ((zone->ds_done && zone->ds != ZONE_DS_FAILED) || job == owner) &&
                 cache_ttl_left(zone->rec.ns_stored, zone->rec.ns_expires, core->env->wall) > 0)
                 return zone;
         }

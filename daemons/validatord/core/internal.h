@@ -374,7 +374,12 @@ void val_zone_fail(struct val_core *core, struct zone *zone, const struct failur
 /* A referral to the zone was seen by a fetch. 0 or -ENOMEM. */
 int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
                       const uint8_t *cut, const struct address *server);
-bool val_zone_known_secure(struct val_core *core, const uint8_t *name);
+
+enum fit { FIT_YES = 0, FIT_WAIT = 1, FIT_NO = 2 };
+/* May signer have signed what owner has? It must be at or below the anchor, with no cut that is known to be secure
+ * below it and at or above the ancestor of owner with so many labels. */
+enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,
+                         const uint8_t *signer, unsigned anchor_labels);
 
 enum walk_outcome { WALK_SECURE = 0, WALK_WAIT = 1, WALK_INSECURE = 2, WALK_FAILED = 3 };
 /* Is name inside a chain of trust? Top-down DS look-ups; known_only: from what is known or under way alone.

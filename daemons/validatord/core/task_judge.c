@@ -22,22 +22,6 @@ static const uint8_t *signed_name(const struct task *task)
                                                           : task->job.name;
 }
 
-/* At or below the anchor that governs, and no cut known to be secure between it and the name. */
-static bool signer_fits(struct val_core *core, const struct task *task, unsigned anchor_labels)
-{
-    const uint8_t *owner = signed_name(task);
-    unsigned labels = name_labels(owner), signer = name_labels(task->signer);
-
-    if (signer < anchor_labels)
-        return false;
-    if (task->job.type == TYPE_DS && labels > 0)
-        labels--;
-    for (unsigned i = labels; i > signer; i--)
-        if (val_zone_known_secure(core, name_suffix(owner, i)))
-            return false;
-    return true;
-}
-
 static int step_signer(struct val_core *core, struct task *task)
 {
     const struct finding *f = &task->finding;
@@ -61,7 +45,12 @@ static int step_signer(struct val_core *core, struct task *task)
         task->step = TASK_WALK;
         return WAIT_NONE;
     }
-    if (!signer_fits(core, task, anchor_labels)) {
+    unsigned labels = name_labels(signed_name(task));
+    enum fit fit = val_signer_fits(core, &task->job, signed_name(task), strict && labels ? labels - 1 : labels,
+                                   task->signer, anchor_labels);
+    if (fit == FIT_WAIT)
+        return WAIT_MORE;
+    if (fit == FIT_NO) {
         val_failure_rrset(&why, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
         return val_task_reject(core, task, &why);
     }

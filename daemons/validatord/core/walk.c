@@ -104,3 +104,36 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
     }
     return WALK_SECURE;
 }
+
+static bool record_secure(const struct val_core *core, const struct cache_zone *rec)
+{
+    return rec->ds_state == DS_SECURE && cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0;
+}
+
+enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,
+                         const uint8_t *signer, unsigned anchor_labels)
+{
+    if (name_labels(signer) < anchor_labels)
+        return FIT_NO;
+    for (unsigned i = labels; i > name_labels(signer); i--) {
+        const uint8_t *at = name_suffix(owner, i);
+        struct job *running = val_job_find(core, JOB_ZONE, at, 0, false);
+        struct zone *zone = running ? job_zone(running) : NULL;
+        if (!zone) {
+            struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
+            struct cache_zone rec;
+            if (cache_zone_get(&lookup, at, &rec) == 0 && record_secure(core, &rec))
+                return FIT_NO;
+        } else if (zone->ds_done) {
+            if (zone->ds == ZONE_DS_SECURE)
+                return FIT_NO;
+        } else if (zone->want_ds && zone->statement.present && zone->statement.signer) {
+            /* Whether there is a cut between the two is just being judged. */
+            val_job_wait(job, running);
+            return FIT_WAIT;
+        } else if (record_secure(core, &zone->rec)) {
+            return FIT_NO;
+        }
+    }
+    return FIT_YES;
+}

@@ -142,30 +142,6 @@ void val_zone_fail(struct val_core *core, struct zone *zone, const struct failur
     val_job_wake_waiters(core, &zone->job);
 }
 
-bool val_zone_known_secure(struct val_core *core, const uint8_t *name)
-{
-    struct job *job = val_job_find(core, JOB_ZONE, name, 0, false);
-    struct cache_zone rec;
-
-    if (job) {
-        const struct zone *zone = job_zone(job);
-        if (zone->ds_done)
-            return zone->ds == ZONE_DS_SECURE;
-        rec = zone->rec;
-    } else {
-        struct purse none = {0};
-        _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
-        if (!arena)
-            return false;
-        struct lookup lookup = val_core_lookup(core, arena, &none);
-        if (cache_zone_get(&lookup, name, &rec) != 0)
-            return false;
-        return rec.ds_state == DS_SECURE &&
-               cache_ttl_left(rec.ds_validated, rec.ds_expires, core->env->wall) > 0;
-    }
-    return rec.ds_state == DS_SECURE && cache_ttl_left(rec.ds_validated, rec.ds_expires, core->env->wall) > 0;
-}
-
 /* The delegation of a referral becomes the zone's, unless the one it has is still in force: from the parent
  * either way, and what is in force is not replaced by what another message says. */
 static int take_delegation(struct val_core *core, struct zone *zone, const struct referral *referral)

@@ -145,26 +145,17 @@ static int step_walk(struct val_core *core, struct zone *zone)
     return reject(core, zone, &why);
 }
 
-/* The signer must be a zone at or below the anchor, with no secure cut between it and this one. */
-static bool signer_fits(struct val_core *core, struct zone *zone)
-{
-    const uint8_t *signer = zone->statement.signer;
-    unsigned anchor_labels;
-
-    policy_governs(core, zone->job.name, &anchor_labels);
-    if (name_labels(signer) < anchor_labels)
-        return false;
-    for (unsigned i = name_labels(zone->job.name) - 1; i > name_labels(signer); i--)
-        if (val_zone_known_secure(core, name_suffix(zone->job.name, i)))
-            return false;
-    return true;
-}
-
 static int step_trust(struct val_core *core, struct zone *zone)
 {
     struct failure why = {.ede = EDE_NONE};
+    unsigned anchor_labels;
 
-    if (!signer_fits(core, zone)) {
+    policy_governs(core, zone->job.name, &anchor_labels);
+    enum fit fit = val_signer_fits(core, &zone->job, zone->job.name, name_labels(zone->job.name) - 1,
+                                   zone->statement.signer, anchor_labels);
+    if (fit == FIT_WAIT)
+        return WAIT_MORE;
+    if (fit == FIT_NO) {
         val_failure_rrset(&why, EDE_DNSSEC_BOGUS, zone->job.name, TYPE_DS, 0);
         return reject(core, zone, &why);
     }
@@ -225,6 +216,8 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
         rec->ds = zone->checked.items[0];
     rec->ds_proof = is_ds ? (struct rrset_list){0} : *proof;
     rec->ds_optout = optout;
+    if (state == DS_NOT_A_CUT)
+        rec->has_delegation = false; /* whoever referred there was wrong or lied */
     rec->ds_validated = core->env->wall;
     rec->ds_expires.s = core->env->wall.s + ttl;
     rec->ds_signature_expires.s = signature;
@@ -310,6 +303,7 @@ static int step_verify(struct val_core *core, struct zone *zone)
     /* A CNAME here, or a DNAME above: neither is beside a zone cut. */
     if (zone->judge.bad)
         return reject(core, zone, &zone->judge.failure);
+    zone->rec.has_delegation = false;
     return conclude(zone, ZONE_DS_NOT_A_CUT);
 }
 
