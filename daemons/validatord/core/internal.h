@@ -376,8 +376,8 @@ int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, 
                       const uint8_t *cut, const struct address *server);
 
 enum fit { FIT_YES = 0, FIT_WAIT = 1, FIT_NO = 2 };
-/* May signer have signed what owner has? It must be at or below the anchor, with no cut that is known to be secure
- * below it and at or above the ancestor of owner with so many labels. */
+/* May signer have signed what owner has? It must be at or below the anchor, with no cut that is known to be
+ * secure below it and at or above the ancestor of owner with so many labels. */
 enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,
                          const uint8_t *signer, unsigned anchor_labels);
 

@@ -37,6 +37,17 @@ static bool was_visited(const struct answer *answer, const uint8_t *name)
     return false;
 }
 
+/* Is a zone cut known between the one that spoke and the name? Then the message is not the one to say. */
+static bool deeper_cut_known(struct val_core *core, struct question *question, const uint8_t *cut)
+{
+    struct lookup lookup = val_core_lookup(core, question->job.arena, question->job.purse);
+    struct cache_zone zone;
+    const uint8_t *known;
+
+    return cache_closest_cut(&lookup, question->current, &zone, &known) == 0 &&
+           name_labels(known) > name_labels(cut);
+}
+
 /* from: the task that named it; its message may speak about this name too. */
 static int start_task(struct val_core *core, struct question *question, const struct task *from)
 {
@@ -44,7 +55,8 @@ static int start_task(struct val_core *core, struct question *question, const st
     if (!task)
         return -ENOMEM;
     struct job *job = &task->job;
-    if (from && from->finding.target_here && task->step == TASK_BEGIN && job->purse == question->job.purse) {
+    if (from && from->finding.target_here && task->step == TASK_BEGIN && job->purse == question->job.purse &&
+        !deeper_cut_known(core, question, from->finding.cut)) {
         /* The message that named the target speaks about it too: judged on its own, fetched only if that
          * fails. */
         struct finding finding;

@@ -46,8 +46,8 @@ static int step_signer(struct val_core *core, struct task *task)
         return WAIT_NONE;
     }
     unsigned labels = name_labels(signed_name(task));
-    enum fit fit = val_signer_fits(core, &task->job, signed_name(task), strict && labels ? labels - 1 : labels,
-                                   task->signer, anchor_labels);
+    enum fit fit = val_signer_fits(core, &task->job, signed_name(task),
+                                   strict && labels ? labels - 1 : labels, task->signer, anchor_labels);
     if (fit == FIT_WAIT)
         return WAIT_MORE;
     if (fit == FIT_NO) {

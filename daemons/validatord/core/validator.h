@@ -3,11 +3,11 @@
  * fetched, and judging it.
  *
  * Three kinds of object, all in here:
- *   question  one (name, type, CD) that netd asked for; joined by all who ask the same; chases CNAMEs over tasks
- *   task      one link: (name, type) without chasing; fetched once, validated, its entries written
- *   chain     trust of one zone: DS and DNSKEY tasks from an anchor down
- * Pure: events in, actions out, one deadline. Nothing a recursord says is believed without proof; nothing is
- * written to the cache that has not been judged. DESIGN 3.5 to 3.7, 5; RFC 4033-4035, 6840. */
+ *   question  one (name, type, CD) that netd asked for; joined by all who ask the same; chases CNAMEs over
+ * tasks task      one link: (name, type) without chasing; fetched once, validated, its entries written chain
+ * trust of one zone: DS and DNSKEY tasks from an anchor down Pure: events in, actions out, one deadline.
+ * Nothing a recursord says is believed without proof; nothing is written to the cache that has not been
+ * judged. DESIGN 3.5 to 3.7, 5; RFC 4033-4035, 6840. */
 
 #include "common/base/address.h"
 #include "common/base/budget.h"
@@ -32,7 +32,7 @@ struct val_config {
     size_t anchor_count;
     const uint8_t *const *insecure_zones; /* local policy */
     size_t insecure_zone_count;
-    const uint8_t *const *forward_zones;  /* apexes; kept delegations do not apply below them */
+    const uint8_t *const *forward_zones; /* apexes; kept delegations do not apply below them */
     size_t forward_zone_count;
     struct algorithm_policy algorithms;
     bool aggressive_denial;
@@ -75,7 +75,7 @@ struct val_done {
 };
 
 enum val_action_kind {
-    VAL_ACTION_FETCH,   /* to recursord */
+    VAL_ACTION_FETCH, /* to recursord */
     VAL_ACTION_CANCEL,
     VAL_ACTION_VERIFY,  /* to a worker thread; bytes valid until val_core_verified or val_core_free */
     VAL_ACTION_VERDICT, /* to netd */
@@ -109,16 +109,16 @@ struct val_core *val_core_new(const struct val_config *config, const struct cryp
 void val_core_free(struct val_core *core);
 int val_core_configure(struct val_core *core, const struct val_config *config);
 
-/* Events. `view` is the cache as it is now, overlay included, valid during the call (and the draining of actions
- * that follows it). 0 or -errno. */
+/* Events. `view` is the cache as it is now, overlay included, valid during the call (and the draining of
+ * actions that follows it). 0 or -errno. */
 int val_core_resolve(struct val_core *core, const struct env *env, const struct cache_view *view,
                      const struct val_question *question);
 int val_core_evidence(struct val_core *core, const struct env *env, const struct cache_view *view,
                       const struct val_evidence *evidence);
 int val_core_done(struct val_core *core, const struct env *env, const struct cache_view *view,
                   const struct val_done *done);
-int val_core_verified(struct val_core *core, const struct env *env, const struct cache_view *view, uint64_t verify,
-                      enum verify_outcome outcome);
+int val_core_verified(struct val_core *core, const struct env *env, const struct cache_view *view,
+                      uint64_t verify, enum verify_outcome outcome);
 /* recursord primed the root: vets and keeps the delegation. */
 int val_core_primed(struct val_core *core, const struct env *env, const struct cache_view *view,
                     struct slice message);
@@ -130,17 +130,18 @@ int val_core_tick(struct val_core *core, const struct env *env, const struct cac
 mono_ns val_core_deadline(const struct val_core *core);
 bool val_core_next_action(struct val_core *core, struct val_action *ret_action);
 
-/* The epoch: raised by the shell after a flush, NTA or anchor change was persisted. Running questions are judged
- * again. */
+/* The epoch: raised by the shell after a flush, NTA or anchor change was persisted. Running questions are
+ * judged again. */
 void val_core_set_epoch(struct val_core *core, uint64_t epoch);
 
-/* NTAs in force: config's and operator's. The shell persists (CACHE_NTA) and tells the core. name is the node.
- * 0; 1: no such NTA (remove); -ENOMEM. */
+/* NTAs in force: config's and operator's. The shell persists (CACHE_NTA) and tells the core. name is the
+ * node. 0; 1: no such NTA (remove); -ENOMEM. */
 int val_core_nta_add(struct val_core *core, const uint8_t *name, wall_s expires);
 int val_core_nta_remove(struct val_core *core, const uint8_t *name);
 
-/* How a zone's trust was found, link by link, for `holdfastctl explain` and EDE texts: calls fn for each zone from
- * the anchor down to the name, from what is in the cache and from the last failure. 0 or what fn returned. */
+/* How a zone's trust was found, link by link, for `holdfastctl explain` and EDE texts: calls fn for each zone
+ * from the anchor down to the name, from what is in the cache and from the last failure. 0 or what fn
+ * returned. */
 struct val_link {
     const uint8_t *zone;
     enum security security;
@@ -148,7 +149,7 @@ struct val_link {
     struct rrset ds, dnskey; /* count 0: not known */
     wall_s ds_expires, dnskey_expires;
     bool anchor, nta;
-    uint16_t ede_code;       /* EDE_NONE unless this link fails */
+    uint16_t ede_code; /* EDE_NONE unless this link fails */
     const char *ede_text;
 };
 int val_core_explain(struct val_core *core, const struct env *env, const struct cache_view *view,

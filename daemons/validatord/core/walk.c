@@ -107,7 +107,8 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
 
 static bool record_secure(const struct val_core *core, const struct cache_zone *rec)
 {
-    return rec->ds_state == DS_SECURE && cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0;
+    return rec->ds_state == DS_SECURE &&
+           cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0;
 }
 
 enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,

@@ -1,5 +1,5 @@
-/* The job engine on broken zones: each classic breakage is SERVFAIL with the EDE of its root cause, and answers with
- * CD=1; each kind of insecurity is found. */
+/* The job engine on broken zones: each classic breakage is SERVFAIL with the EDE of its root cause, and
+ * answers with CD=1; each kind of insecurity is found. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ static void assert_bogus(struct lab *lab, const char *name, uint16_t type, uint1
 
     if (!lab_has_ede(answer, ede) || !strstr(lab_ede_text(answer, ede), text))
         for (unsigned i = 0; i < answer->ede_count; i++)
-            print_message("EDE %u %.*s\n", answer->ede[i].code, answer->ede[i].text_size, answer->ede[i].text);
+            print_message("EDE %u %.*s\n", answer->ede[i].code, answer->ede[i].text_size,
+                          answer->ede[i].text);
     assert_int_equal(answer->rcode, RCODE_SERVFAIL);
     assert_int_equal(answer->security, SECURITY_BOGUS);
     assert_false(answer->authentic);
@@ -46,7 +47,8 @@ static void expired_signatures_are_ede_7(void **state)
     struct lab *lab = lab_with(LAB_NSEC);
     lab_find(lab, "example.com.")->expiration = -10;
     lab_start(lab);
-    assert_bogus(lab, "www.example.com.", TYPE_A, EDE_SIGNATURE_EXPIRED, "example.com. DNSKEY: signature expired");
+    assert_bogus(lab, "www.example.com.", TYPE_A, EDE_SIGNATURE_EXPIRED,
+                 "example.com. DNSKEY: signature expired");
     lab_free(lab);
 }
 
@@ -182,7 +184,8 @@ static void the_de_day_names_record_and_key(void **state)
     lab_start(lab);
     const struct answer *answer = lab_ask(lab, "www.plain.com.", TYPE_A);
     assert_int_equal(answer->rcode, RCODE_SERVFAIL);
-    snprintf(tail, sizeof(tail), ".com. NSEC3: no valid signature by key tag %u", lab_find(lab, "com.")->key.tag);
+    snprintf(tail, sizeof(tail), ".com. NSEC3: no valid signature by key tag %u",
+             lab_find(lab, "com.")->key.tag);
     assert_non_null(strstr(lab_ede_text(answer, EDE_DNSSEC_BOGUS), tail));
     /* a signed child is not touched */
     answer = lab_ask(lab, "www.example.com.", TYPE_A);
@@ -197,7 +200,8 @@ static void assert_insecure(struct lab *lab, const char *name, uint16_t ede)
 
     for (unsigned i = 0; i < answer->ede_count; i++)
         if (answer->rcode != RCODE_NOERROR)
-            print_message("EDE %u %.*s\n", answer->ede[i].code, answer->ede[i].text_size, answer->ede[i].text);
+            print_message("EDE %u %.*s\n", answer->ede[i].code, answer->ede[i].text_size,
+                          answer->ede[i].text);
     assert_int_equal(answer->rcode, RCODE_NOERROR);
     assert_int_equal(answer->security, SECURITY_INSECURE);
     assert_false(answer->authentic);

@@ -1,5 +1,5 @@
-/* Invariant 1: a recursord that sends whatever it likes cannot make holdfast say anything false about a signed name.
- * Each test plays one lie; after each, neither a verdict nor the cache may hold it. */
+/* Invariant 1: a recursord that sends whatever it likes cannot make holdfast say anything false about a
+ * signed name. Each test plays one lie; after each, neither a verdict nor the cache may hold it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -175,7 +175,8 @@ static void replay_no_ds(struct lab *lab, struct lab_reply *reply)
     if (reply->referral && rrset_list_find(&reply->section[SECTION_AUTHORITY], example, TYPE_NS)) {
         reply->section[SECTION_AUTHORITY].count = 1;
         for (uint32_t i = 0; i < other.section[SECTION_AUTHORITY].count; i++)
-            rrset_list_add(lab->arena, &reply->section[SECTION_AUTHORITY], &other.section[SECTION_AUTHORITY].items[i]);
+            rrset_list_add(lab->arena, &reply->section[SECTION_AUTHORITY],
+                           &other.section[SECTION_AUTHORITY].items[i]);
         lab->bent++;
     } else if (!reply->referral) {
         uint16_t qtype = reply->qtype;
@@ -265,7 +266,8 @@ static void signature_of_a_foreign_zone_is_refused(void **state)
     assert_refused(lab_liar(sign_by_other), "www.example.com.", TYPE_A);
 }
 
-/* An expansion of a wildcard for a name that exists: the wildcard's signature is good, the proof cannot be. */
+/* An expansion of a wildcard for a name that exists: the wildcard's signature is good, the proof cannot be.
+ */
 static void expand_over_existing(struct lab *lab, struct lab_reply *reply)
 {
     struct lab_reply other;
@@ -273,8 +275,8 @@ static void expand_over_existing(struct lab *lab, struct lab_reply *reply)
 
     if (reply->referral || reply->qtype != TYPE_A || !name_equal(reply->qname, name))
         return;
-    lab_serve(lab, lab_find(lab, "example.com."), zone_text_name(lab->arena, "other.wild.example.com."), TYPE_A,
-              &other);
+    lab_serve(lab, lab_find(lab, "example.com."), zone_text_name(lab->arena, "other.wild.example.com."),
+              TYPE_A, &other);
     other.section[SECTION_ANSWER].items[0].owner = name;
     memcpy(reply->section, other.section, sizeof(reply->section));
     lab->bent++;
@@ -292,7 +294,8 @@ static void deny_existing(struct lab *lab, struct lab_reply *reply)
 
     if (!is_target(lab, reply))
         return;
-    lab_serve(lab, lab_find(lab, "example.com."), zone_text_name(lab->arena, "zzz.example.com."), TYPE_A, &other);
+    lab_serve(lab, lab_find(lab, "example.com."), zone_text_name(lab->arena, "zzz.example.com."), TYPE_A,
+              &other);
     memcpy(reply->section, other.section, sizeof(reply->section));
     reply->rcode = RCODE_NXDOMAIN;
     lab->bent++;
