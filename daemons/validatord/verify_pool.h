@@ -10,8 +10,9 @@
 #include "daemons/validatord/core/crypto.h"
 
 #define VERIFY_POOL_MAX_THREADS 16u
-#define VERIFY_POOL_NICE        5 /* above the loop's own: the scheduler then gives it about a third of the share \
-                                   */
+#define VERIFY_POOL_NICE                                                                                     \
+    5 /* above the loop's own: the scheduler then gives it about a third of the share                        \
+       */
 
 struct verify_pool;
 
