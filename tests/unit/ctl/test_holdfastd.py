@@ -187,6 +187,67 @@ class Holdfastd(unittest.TestCase):
         self.assertIn(f"{self.config}:4: ", err)
         self.assertEqual(self.starts("holdfast-netd"), [])
 
+    def start_with_users(self):
+        """As root with process.users, in a mount namespace whose passwd and group have the users."""
+        os.chmod(self.dir, 0o777)  # the stand-ins write here, as their users
+        for name, lines in (("passwd", [f"{user}:x:{64000 + i}:64100::/:/bin/false" for i, user in enumerate(DAEMONS)]),
+                            ("group", ["holdfast:x:64100:"])):
+            with open(f"/etc/{name}", encoding="utf-8") as f:
+                kept = [line for line in f.read().splitlines() if not line.startswith("holdfast")]
+            with open(f"{self.dir}/{name}", "w", encoding="utf-8") as f:
+                f.write("\n".join(kept + lines) + "\n")
+        self.configure(f'server: {{ listen: [ "udp://127.0.0.1:{self.port}" ] }}\n')
+        os.makedirs(f"{self.dir}/state", exist_ok=True)
+        for name in ("data.mdb", "lock.mdb"):
+            open(f"{self.dir}/state/{name}", "w", encoding="ascii").close()
+        script = (f"mount --bind {self.dir}/passwd /etc/passwd && mount --bind {self.dir}/group /etc/group && "
+                  f"exec {self.dir}/holdfastd --config {self.config} --runtime-dir {self.dir}/run "
+                  f"--state-dir {self.dir}/state")
+        process = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env={**os.environ, "MARKER": "not handed on"})
+        self.addCleanup(self.end, process)
+        line = process.stdout.readline()
+        if not line.startswith("holdfastd: answering"):
+            self.fail(process.communicate()[1])
+        return process
+
+    @unittest.skipUnless(os.geteuid() == 0 and os.path.exists("/usr/bin/unshare") and
+                         open("/proc/self/uid_map", encoding="ascii").read().split()[2] == "4294967295",
+                         "needs root that may become other users")
+    def test_each_daemon_is_its_own_user_and_holdfastd_keeps_four_capabilities(self):
+        process = self.start_with_users()
+
+        def status(pid):
+            with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+                return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+        pids = [self.starts(name)[0]["pid"] for name in DAEMONS]
+        for i, pid in enumerate(pids):
+            fields = status(pid)
+            self.assertEqual(fields["Uid"].split(), [str(64000 + i)] * 4)
+            self.assertEqual(fields["Gid"].split(), ["64100"] * 4)
+            self.assertEqual(fields["Groups"].split(), [])
+            self.assertEqual(fields["NoNewPrivs"], "1")
+            self.assertEqual(int(fields["CapEff"], 16) | int(fields["CapPrm"], 16), 0)
+            self.assertIsNone(self.starts(DAEMONS[i])[0]["marker"])
+        capabilities = {6, 7, 5, 10}  # SETGID, SETUID, KILL, NET_BIND_SERVICE
+        for kind in ("CapEff", "CapPrm", "CapBnd"):
+            self.assertEqual(int(status(process.pid)[kind], 16), sum(1 << c for c in capabilities), kind)
+        validatord = 64000 + DAEMONS.index("holdfast-validatord")
+        for path, owner, mode in (("run/netd.edge", validatord, 0o600), ("run/recursord.edge", validatord, 0o600),
+                                  ("run/netd.control", 64000, 0o600), ("state", validatord, 0o750),
+                                  ("state/data.mdb", validatord, 0o640), ("state/lock.mdb", validatord, 0o600)):
+            st = os.stat(f"{self.dir}/{path}")
+            self.assertEqual((st.st_uid, st.st_mode & 0o777), (owner, mode), path)
+        self.assertEqual(os.stat(f"{self.dir}/state").st_gid, 64100)
+        # A restart still changes users, a stop still reaches them, and nobody outlives a kill.
+        os.kill(pids[0], signal.SIGKILL)
+        self.wait_for(lambda: len(self.starts("holdfast-netd")) == 2)
+        pids[0] = self.starts("holdfast-netd")[1]["pid"]
+        self.assertEqual(status(pids[0])["Uid"].split()[0], "64000")
+        process.kill()
+        self.wait_for(lambda: not any(map(alive, pids)))
+
     @unittest.skipUnless(os.geteuid() == 0, "only root changes users")
     def test_missing_users_are_explained(self):
         with open("/etc/passwd", encoding="utf-8") as f:
