@@ -19,6 +19,8 @@ struct edge {
     struct ipc_listener *listener;
     struct ipc_conn *conn; /* NULL: validatord is away */
     bool greeted;          /* its Hello came */
+    uint8_t *primed;       /* the last priming response, for a validatord that comes later */
+    size_t primed_size;
 };
 
 static int send_body(struct edge *edge, Holdfast__Vr__VrFrame *frame)
@@ -77,14 +79,25 @@ static int send_done(struct edge *edge, const struct rec_action *action)
     return send_body(edge, &frame);
 }
 
-static int send_primed(struct edge *edge, const struct rec_action *action)
+static int send_primed(struct edge *edge)
 {
     Holdfast__Vr__Priming priming = HOLDFAST__VR__PRIMING__INIT;
     Holdfast__Vr__VrFrame frame = HOLDFAST__VR__VR_FRAME__INIT;
-    priming.message = binary(action->wire.data, action->wire.size);
+    priming.message = binary(edge->primed, edge->primed_size);
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_PRIMING;
     frame.priming = &priming;
-    return send_body(edge, &frame);
+    return edge->primed ? send_body(edge, &frame) : 0;
+}
+
+static void keep_primed(struct edge *edge, const struct rec_action *action)
+{
+    uint8_t *copy = malloc(action->wire.size);
+    if (!copy)
+        return;
+    memcpy(copy, action->wire.data, action->wire.size);
+    free(edge->primed);
+    edge->primed = copy;
+    edge->primed_size = action->wire.size;
 }
 
 /* Nobody listens any more to what was asked. */
@@ -106,6 +119,8 @@ static void disconnect(struct edge *edge)
 void edge_send(struct edge *edge, const struct rec_action *action)
 {
     int r = 0;
+    if (action->kind == REC_ACTION_PRIMED)
+        keep_primed(edge, action);
     if (!edge->conn)
         return;
     if (action->kind == REC_ACTION_EVIDENCE)
@@ -113,7 +128,7 @@ void edge_send(struct edge *edge, const struct rec_action *action)
     else if (action->kind == REC_ACTION_DONE)
         r = send_done(edge, action);
     else if (action->kind == REC_ACTION_PRIMED)
-        r = send_primed(edge, action);
+        r = send_primed(edge);
     if (r < 0) {
         /* A peer that lost frames would wait for them: it reconnects and asks again. */
         log_warning("validatord does not take frames (%s); closing its connection", strerror(-r));
@@ -187,6 +202,8 @@ static void on_accepted(void *ctx, int fd, uid_t uid)
     int r = ipc_conn_new(edge->r->daemon.event, fd, &handlers, edge, &edge->conn);
     if (r >= 0)
         r = send_hello(edge);
+    if (r >= 0)
+        r = send_primed(edge);
     if (r < 0)
         log_error("cannot speak to validatord: %s", strerror(-r));
 }
@@ -225,6 +242,7 @@ void edge_free(struct edge *edge)
         return;
     ipc_conn_free(edge->conn);
     ipc_listener_free(edge->listener);
+    free(edge->primed);
     free(edge);
 }
 

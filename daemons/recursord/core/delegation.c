@@ -32,6 +32,14 @@ static const uint8_t *authority_owner(const struct message *message, uint16_t ty
     return NULL;
 }
 
+static bool has_ns(const struct message *message)
+{
+    for (unsigned i = 0; i < message->count[SECTION_AUTHORITY]; i++)
+        if (message->rr[SECTION_AUTHORITY][i].type == TYPE_NS)
+            return true;
+    return false;
+}
+
 static enum reading read_forwarded(const struct message *message)
 {
     if (message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
@@ -62,9 +70,11 @@ static enum reading read_negative(struct task *task, const struct message *messa
         *ret_child = child;
         return READ_REFERRAL;
     }
-    /* NODATA without its SOA, as many servers send it; with NS records of this zone or one above it is a
-     * server that does not know the zone, unless it says that it speaks with authority. */
-    return !child || (authoritative && name_equal(child, zone)) ? READ_ANSWER : READ_LAME;
+    if (child)
+        /* of this zone or one above: a server that does not know the zone, unless it speaks with authority */
+        return authoritative && name_equal(child, zone) ? READ_ANSWER : READ_LAME;
+    /* NODATA without its SOA, as many servers send it; NS records of elsewhere are a sideways referral */
+    return has_ns(message) ? READ_LAME : READ_ANSWER;
 }
 
 enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child)

@@ -56,6 +56,7 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
     if (cut->forward && cut->first && !task->saw_bad && !task->forward_failed) {
         task->forward_failed = true;
     } else if (cut->given && !task->restarted) {
+        task->saw_loop = false;
         task->restarted = true; /* the delegation may be old: from the top once more */
     } else {
         rec_task_finish(core, env, task, failure(task));
@@ -67,10 +68,6 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
 
 void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *task)
 {
-    if (task_orphaned(task)) {
-        task_drop(core, task);
-        return;
-    }
     if (task->exchange)
         return;
     if (!task->cut) {
@@ -91,10 +88,10 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         task->cut->servers[index].bad = true;
     }
     unsigned index = 0, fewest = 0;
-    bool found = task->cut->unanswered < REC_MAX_CUT_TRIES &&
-                 select_server(core, env, task, &index, &fewest) == SELECT_FOUND;
+    bool patient = task->cut->unanswered < REC_MAX_CUT_TRIES;
+    bool found = patient && select_server(core, env, task, &index, &fewest) == SELECT_FOUND;
     bool idle = list_empty(&task->waits);
-    if (idle || task->hedge_due) {
+    if (patient && (idle || task->hedge_due)) {
         task->hedge_due = false;
         if ((!found || fewest > 0) && lookup_start(core, env, task, !found))
             (void)timer_arm(&core->timers, &task->hedge, mono_add_ms(env->mono, HEDGE_MS));
@@ -237,10 +234,6 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
 void fetch_reply(struct rec_core *core, const struct env *env, struct exchange *exchange, struct slice wire)
 {
     struct task *task = exchange->task;
-    if (task_orphaned(task)) {
-        task_drop(core, task);
-        return;
-    }
     struct message message;
     enum match match = exchange_match(core, env, exchange, wire, &message);
     if (match == MATCH_WAIT)
@@ -299,8 +292,7 @@ void fetch_failed(struct rec_core *core, const struct env *env, struct exchange 
     case REC_FAIL_LOCAL: /* nothing was sent: give the budget back */
         if (why == REC_FAIL_UNREACHABLE)
             servers_family_result(core, env, x->server.family, false);
-        if (!task_orphaned(task))
-            task_payer(task)->budget.upstream_queries++;
+        task_payer(task)->budget.upstream_queries++;
         task->queries--;
         task->cut->unanswered--;
         s->bad = true;

@@ -191,19 +191,12 @@ struct task *task_payer(struct task *task);
 /* Ends the task and frees it; whoever waits for it is told and made ready. */
 void rec_task_finish(struct rec_core *core, const struct env *env, struct task *task,
                      enum rec_outcome outcome);
-/* Frees without a word. */
+/* Frees without a word, and with it the sub-fetches that only it waited for. */
 void task_drop(struct rec_core *core, struct task *task);
-/* A sub-fetch that nobody waits for any more. */
-static inline bool task_orphaned(const struct task *task)
-{
-    return task->kind == TASK_ADDRESS && list_empty(&task->waiters);
-}
 /* Starts or joins the look-up of one NS name's address. 0; 1: not possible (loop, depth, budget, failure
  * remembered), the ns state says which; -ENOMEM. */
 int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns,
                 unsigned family);
-/* Is `wanted` the task itself or does its result wait, however indirectly, for it? */
-bool task_needed_by(const struct task *wanted, struct task *task);
 struct task *task_find_fetch(struct rec_core *core, uint64_t fetch_id);
 
 /* fetch.c */

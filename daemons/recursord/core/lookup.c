@@ -30,15 +30,17 @@ static int next_family(struct task *task, struct cut_ns *ns, bool all, unsigned 
     return -1;
 }
 
-/* Only the zone's own servers could tell that name, and none of them is known. */
-static bool needs_itself(struct task *task, struct cut_ns *ns)
+/* Only the zone's own servers could tell that name, and none of them is known, or left. */
+static bool needs_itself(struct task *task, struct cut_ns *ns, bool all)
 {
-    if (task->cut->server_count || !name_is_under(ns->name, task->cut->zone) || task->cut->given)
+    bool unknown = task->cut->server_count == 0;
+    if ((!unknown && !all) || !name_is_under(ns->name, task->cut->zone))
         return false;
     for (unsigned family = 0; family < 2; family++)
         if (ns->state[family] == NS_UNKNOWN)
-            ns->state[family] = NS_LOOP;
-    task->saw_loop = true;
+            ns->state[family] = unknown ? NS_LOOP : NS_FAILED;
+    if (unknown)
+        task->saw_loop = true;
     return true;
 }
 
@@ -50,7 +52,7 @@ bool lookup_start(struct rec_core *core, const struct env *env, struct task *tas
         int best_family = -1;
         for (unsigned i = 0; i < cut->ns_count; i++) {
             unsigned at = (first + i) % cut->ns_count, rank = 3;
-            if (needs_itself(task, &cut->ns[at]))
+            if (needs_itself(task, &cut->ns[at], all))
                 continue;
             int family = next_family(task, &cut->ns[at], all, &rank);
             if (family < 0 || rank >= best_rank)

@@ -47,7 +47,8 @@ static void wait_remove(struct wait *wait)
     list_remove(&wait->of_waiter);
 }
 
-void task_drop(struct rec_core *core, struct task *task)
+/* Frees one task; sub-fetches that nobody else waits for go to `doomed`. */
+static void drop_one(struct rec_core *core, struct task *task, struct list *doomed)
 {
     if (task->exchange)
         exchange_end(core, task->exchange);
@@ -65,14 +66,26 @@ void task_drop(struct rec_core *core, struct task *task)
         struct wait *wait = CONTAINER_OF(task->waits.next, struct wait, of_waiter);
         struct task *sub = wait->sub;
         wait_remove(wait);
-        if (list_empty(&sub->waiters))
-            core_ready(core, sub); /* nobody wants it: its next step drops it */
+        if (!list_empty(&sub->waiters))
+            continue;
+        if (list_linked(&sub->ready))
+            list_remove(&sub->ready);
+        list_append(doomed, &sub->ready);
     }
     while (!list_empty(&task->waiters))
         wait_remove(CONTAINER_OF(task->waiters.next, struct wait, of_sub));
     config_unref(task->config);
     core->tasks--;
     arena_free(task->arena);
+}
+
+void task_drop(struct rec_core *core, struct task *task)
+{
+    struct list doomed;
+    list_init(&doomed);
+    drop_one(core, task, &doomed);
+    while (!list_empty(&doomed))
+        drop_one(core, CONTAINER_OF(doomed.next, struct task, ready), &doomed);
 }
 
 /* The result of an address look-up to one that waits for it. */
@@ -87,13 +100,16 @@ static void tell_waiter(struct rec_core *core, const struct env *env, struct wai
         ns->state[wait->family] = outcome == REC_DONE_LOOP ? NS_LOOP : NS_FAILED;
     for (unsigned i = 0; known && i < known->count; i++)
         cut_add_address(waiter, cut, wait->ns, &known->addresses[i]);
-    /* a name that does not exist has no address of the other family either */
+    /* a name that does not exist, or needs itself, has no address of the other family either */
     unsigned other = !wait->family;
     known = memory_addresses(core, ns->name, other, env->mono);
     if (known && !known->count && ns->state[other] == NS_UNKNOWN)
         ns->state[other] = NS_FAILED;
-    if (outcome == REC_DONE_LOOP)
+    if (outcome == REC_DONE_LOOP) {
         waiter->saw_loop = true;
+        if (ns->state[other] == NS_UNKNOWN)
+            ns->state[other] = NS_LOOP;
+    }
     core_ready(core, waiter);
 }
 
@@ -111,6 +127,8 @@ void rec_task_finish(struct rec_core *core, const struct env *env, struct task *
     case TASK_ADDRESS:
         if (outcome != REC_DONE_ANSWERED && outcome != REC_DONE_BUDGET)
             memory_put_failure(core, task->qname, task->qtype == TYPE_AAAA, env->mono);
+        if (outcome == REC_DONE_LOOP)
+            memory_put_failure(core, task->qname, task->qtype != TYPE_AAAA, env->mono);
         LIST_FOREACH (pos, &task->waiters)
             tell_waiter(core, env, CONTAINER_OF(pos, struct wait, of_sub), outcome);
         break;
@@ -126,14 +144,16 @@ static bool has_task(struct task *const *list, unsigned count, const struct task
     return false;
 }
 
-bool task_needed_by(const struct task *wanted, struct task *task)
+/* Is the address of `name` what the task, however indirectly, is looked up for? Either family counts: what
+ * needs a name to find that name needs itself. */
+static bool needed_for(const uint8_t *name, struct task *task)
 {
     /* Up from the task to the look-ups that wait for it, breadth first in a bounded list. What does not fit
      * counts as a loop: nothing honest is that entangled. */
     struct task *open[64] = {task};
     unsigned count = 1;
     for (unsigned at = 0; at < count; at++) {
-        if (open[at] == wanted)
+        if (open[at]->kind == TASK_ADDRESS && name_equal(open[at]->qname, name))
             return true;
         LIST_FOREACH (pos, &open[at]->waiters) {
             struct task *waiter = CONTAINER_OF(pos, struct wait, of_sub)->waiter;
@@ -184,12 +204,12 @@ int task_lookup(struct rec_core *core, const struct env *env, struct task *task,
     uint16_t qtype = family ? TYPE_AAAA : TYPE_A;
     struct task *payer = task_payer(task);
     entry->state[family] = NS_FAILED;
-    struct task *sub = find_address_task(core, entry->name, qtype);
-    if (sub && task_needed_by(sub, task)) {
-        entry->state[family] = NS_LOOP;
+    if (needed_for(entry->name, task)) {
+        entry->state[0] = entry->state[1] = NS_LOOP;
         task->saw_loop = true;
         return 1;
     }
+    struct task *sub = find_address_task(core, entry->name, qtype);
     if (sub) {
         sub->depth = MAX(sub->depth, task->depth + 1);
         return task_wait(task, sub, ns, family) ? -ENOMEM : 0;
