@@ -154,10 +154,7 @@ static const struct {
     {"features"},
     {"stub-prime"},
     {"do-not-query-localhost"},
-    {"max-global-quota"},
-    {"max-query-restarts"},
     {"val-max-restart"},
-    {"iter-scrub-ns"},
     {"serve-expired-ttl-reset"},
 };
 
@@ -216,7 +213,10 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
     else if (strcmp(k, "access-control") == 0)
         return add_snoop(m, o);
     else if (strcmp(k, "local-zone") == 0 && strstr(v, "nodefault"))
-        c->netd.special_use_names = false;
+        c->netd.special_use_names =
+            false; /* as it is here: scenarios use reserved names as if they were others */
+    else if (strcmp(k, "special-use-names") == 0) /* our own */
+        c->netd.special_use_names = yes(v);
     else if (strcmp(k, "domain-insecure") == 0)
         return add_name(&c->val.insecure_zone_count, m->insecure, v) ? refuse(m, o) : 0;
     else if (strcmp(k, "val-nsec3-keysize-iterations") == 0)
@@ -326,7 +326,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                    .allow_count = 2,
                                    .allow_snoop = m->snoop,
                                    .minimal_responses = true,
-                                   .special_use_names = true,
+                                   .special_use_names = false,
                                    .aggressive_denial = true,
                                    .nsec3_iterations = 150,
                                    .edns_size = 1232,
