@@ -96,6 +96,15 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         if ((!found || fewest > 0) && lookup_start(core, env, task, !found))
             (void)timer_arm(&core->timers, &task->hedge, mono_add_ms(env->mono, HEDGE_MS));
     }
+    if (found && task->cut->servers[index].avoid) {
+        /* Only servers are left whose answers did not validate: those without a known address may do better. */
+        if (!list_empty(&task->waits))
+            return;
+        if (idle && lookup_start(core, env, task, true)) {
+            (void)timer_arm(&core->timers, &task->hedge, mono_add_ms(env->mono, HEDGE_MS));
+            return;
+        }
+    }
     if (found)
         ask(core, env, task, index, REC_UDP);
     else if (list_empty(&task->waits))
