@@ -101,6 +101,8 @@ int ctl_print_table(struct ctl *ctl, const json_t *rows, const char *const *firs
  * code. */
 int ctl_print_report(struct ctl *ctl, const json_t *value, const char *array, const char *const *columns);
 
+/* An entry of the cache, or a record, as a zone file would have it, what else is known behind. */
+void ctl_print_entry(struct ctl *ctl, const json_t *entry);
 /* An explain report as text; an exit code. */
 int ctl_print_explanation(struct ctl *ctl, const json_t *report);
 

@@ -57,6 +57,19 @@ static void put(char *buf, size_t room, const char *text)
     snprintf(buf + size, room - size, "%s", text);
 }
 
+/* Keys whose number is a point in time. */
+static bool is_moment(const char *key)
+{
+    static const char words[][12] = {"added", "expires", "started", "stored", "validated"};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        size_t size = strlen(key), word_size = strlen(words[i]);
+        if (size >= word_size && strcmp(key + size - word_size, words[i]) == 0 &&
+            (size == word_size || key[size - word_size - 1] == '_'))
+            return true;
+    }
+    return ends_with(key, "_at_s");
+}
+
 /* A value that is neither object nor array. The key tells the unit. */
 static void put_scalar(const char *key, const json_t *value, char *buf, size_t room)
 {
@@ -67,8 +80,7 @@ static void put_scalar(const char *key, const json_t *value, char *buf, size_t r
         int64_t number = json_integer_value(value);
         time_t when = number;
         struct tm tm;
-        if (ends_with(key, "_at_s") || strcmp(key, "added") == 0 || strcmp(key, "expires") == 0 ||
-            strcmp(key, "started") == 0)
+        if (is_moment(key))
             put(buf, room,
                 gmtime_r(&when, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) ? text
                                                                                                    : "");
@@ -145,7 +157,7 @@ char *ctl_value_text(const char *key, const json_t *value, char *buf, size_t roo
 char *ctl_label(const char *key, char buf[64])
 {
     static const char suffixes[][8] = {"_at_s", "_bytes", "_ms", "_us", "_s"};
-    static const char whole[][8] = {"pid", "ttl", "ede", "nta", "ds", "rtt", "tcp", "udp", "srtt"};
+    static const char whole[][8] = {"pid", "ttl", "ede", "nta", "ds", "ns", "rtt", "tcp", "udp", "srtt"};
     size_t size = MIN(strlen(key), 63u);
     for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
         if (ends_with(key, suffixes[i])) {
@@ -157,10 +169,11 @@ char *ctl_label(const char *key, char buf[64])
     for (char *c = buf; *c; c++)
         if (*c == '_' || *c == '-')
             *c = ' ';
+    size_t first = strcspn(buf, " ");
     for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
-        if (strcmp(buf, whole[i]) == 0) {
-            for (char *c = buf; *c; c++)
-                *c = (char)(*c - 'a' + 'A');
+        if (strlen(whole[i]) == first && strncmp(buf, whole[i], first) == 0) {
+            for (size_t at = 0; at < first; at++)
+                buf[at] = (char)(buf[at] - 'a' + 'A');
             return buf;
         }
     if (buf[0] >= 'a' && buf[0] <= 'z')

@@ -175,8 +175,9 @@ static int no_such_verb(struct ctl *ctl, int argc, char **argv)
     if (forms[0] && argc < 2)
         return ctl_fail(ctl, CTL_USAGE, "%s needs one of: %s", argv[0], forms);
     if (forms[0])
-        return ctl_fail(ctl, CTL_USAGE, "%s %s is no verb; %s takes: %s", argv[0], argv[1], argv[0], forms);
-    return ctl_fail(ctl, CTL_USAGE, "%s is no verb; holdfastctl --help lists them", argv[0]);
+        return ctl_fail(ctl, CTL_USAGE, "unknown verb \"%s %s\"; %s takes: %s", argv[0], argv[1], argv[0],
+                        forms);
+    return ctl_fail(ctl, CTL_USAGE, "unknown verb \"%s\"; holdfastctl --help lists them", argv[0]);
 }
 
 static int run_verb(struct ctl *ctl, int argc, char **argv)

@@ -37,37 +37,57 @@ static int report(struct ctl *ctl, enum ctl_daemon daemon, const char *verb, con
     return code;
 }
 
-/* Records as a zone file would have them, what the cache knows of them behind. */
-static void print_entry(struct ctl *ctl, const json_t *entry)
+/* What the cache knows of an entry beside its data: "; key value" each, a switch that is on as its key alone.
+ */
+static void collect_notes(const json_t *entry, char *notes, size_t room)
 {
-    static const char *const first[] = {"db", "name", "type", "ttl", "ttl_s", "data", NULL};
-    const json_t *ttl = json_object_get(entry, "ttl"), *data = json_object_get(entry, "data");
-    const char *name = json_string_value(json_object_get(entry, "name"));
-    const char *type = json_string_value(json_object_get(entry, "type")),
-               *db = json_string_value(json_object_get(entry, "db"));
-    char notes[1024] = "", text[4096];
+    static const char *const shown[] = {"db", "name", "type", "kind", "ttl", "ttl_s", "data", NULL};
+    char text[4096];
     const char *key;
     json_t *value;
-    if (!ttl)
-        ttl = json_object_get(entry, "ttl_s");
+    notes[0] = '\0';
     json_object_foreach((json_t *)entry, key, value)
     {
-        bool shown = false;
-        for (const char *const *f = first; *f; f++)
-            shown |= strcmp(*f, key) == 0;
+        bool skip = json_is_null(value) || json_is_false(value);
+        for (const char *const *s = shown; *s; s++)
+            skip |= strcmp(*s, key) == 0;
         size_t size = strlen(notes);
-        if (!shown && !json_is_null(value) && !json_is_false(value))
-            snprintf(notes + size, sizeof(notes) - size, "; %s %s", key,
+        if (!skip && json_is_true(value))
+            snprintf(notes + size, room - size, "; %s", key);
+        else if (!skip)
+            snprintf(notes + size, room - size, "; %s %s", key,
                      ctl_value_text(key, value, text, sizeof(text)));
     }
+}
+
+static const char *text_of(const json_t *entry, const char *key, const char *without)
+{
+    const char *text = json_string_value(json_object_get(entry, key));
+    return text ? text : without;
+}
+
+void ctl_print_entry(struct ctl *ctl, const json_t *entry)
+{
+    const json_t *ttl = json_object_get(entry, "ttl"), *data = json_object_get(entry, "data");
+    char notes[4096], text[4096], number[32] = "";
     size_t count = json_is_array(data) ? json_array_size(data) : 0;
+    collect_notes(entry, notes, sizeof(notes));
+    if (!ttl)
+        ttl = json_object_get(entry, "ttl_s");
+    if (json_is_integer(ttl))
+        snprintf(number, sizeof(number), " %" JSON_INTEGER_FORMAT, json_integer_value(ttl));
     for (size_t i = 0; i < MAX(count, 1u); i++) {
-        const json_t *one = count ? json_array_get(data, i) : NULL;
-        int width = fprintf(ctl->out, "%s %" JSON_INTEGER_FORMAT " IN %s %s", name ? name : "-",
-                            json_integer_value(ttl), type ? type : "-",
-                            one ? ctl_value_text("data", one, text, sizeof(text)) : "");
-        if (ctl->legend && i == 0)
-            fprintf(ctl->out, "%*s -- %s%s", width < 64 ? 64 - width : 0, "", db ? db : "rr", notes);
+        int width = fprintf(ctl->out, "%s%s", text_of(entry, "name", "-"), number);
+        if (json_object_get(entry, "type"))
+            width += fprintf(ctl->out, " IN %s", text_of(entry, "type", "-"));
+        if (count)
+            width +=
+                fprintf(ctl->out, " %s", ctl_value_text("data", json_array_get(data, i), text, sizeof(text)));
+        else if (json_object_get(entry, "kind"))
+            width += fprintf(ctl->out, " %s", text_of(entry, "kind", ""));
+        if (ctl->legend && i == 0 && (notes[0] || json_object_get(entry, "db")))
+            fprintf(ctl->out, "%*s -- %s%s", width < 64 ? 64 - width : 0, "", text_of(entry, "db", ""),
+                    notes + (json_object_get(entry, "db") || !notes[0] ? 0 : 2));
         fputc('\n', ctl->out);
     }
 }
@@ -86,7 +106,7 @@ int ctl_verb_show_cache(struct ctl *ctl, int argc, char **argv)
     if (ctl->json != CTL_JSON_OFF) {
         ctl_print_json(ctl, json);
     } else {
-        json_array_foreach(entries, index, entry) print_entry(ctl, entry);
+        json_array_foreach(entries, index, entry) ctl_print_entry(ctl, entry);
         if (ctl->legend)
             fprintf(ctl->out, "%s-- %zu entries\n", json_array_size(entries) ? "\n" : "",
                     json_array_size(entries));

@@ -86,6 +86,9 @@ static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
         char label[72];
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
             shown |= strcmp(key, known[i].key) == 0;
+        /* That the DS is secure is said by the DS itself. */
+        shown |= strcmp(key, "ds_state") == 0 && json_is_string(value) &&
+                 strcmp(json_string_value(value), "secure") == 0;
         if (!shown && !says_nothing(value)) {
             ctl_label(key, label);
             strcat(label, ":");
@@ -96,7 +99,7 @@ static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
 
 static void print_answer(struct ctl *ctl, const json_t *answer)
 {
-    static const char *const skip[] = {"ede", NULL};
+    static const char *const skip[] = {"ede", "records", NULL};
     fputs("\nAnswer\n", ctl->out);
     if (!json_is_object(answer)) {
         char text[4096];
@@ -107,6 +110,11 @@ static void print_answer(struct ctl *ctl, const json_t *answer)
     const json_t *ede = json_object_get(answer, "ede");
     size_t index;
     json_t *one;
+    json_array_foreach(json_object_get(answer, "records"), index, one)
+    {
+        fputs("  ", ctl->out);
+        ctl_print_entry(ctl, one);
+    }
     if (json_is_array(ede))
         json_array_foreach(ede, index, one) print_ede(ctl, one);
     else if (!says_nothing(ede))

@@ -275,16 +275,16 @@ static int show(struct ctl *ctl, json_t **reports, size_t count, bool addresses)
 {
     int code = CTL_OK;
     if (ctl->json != CTL_JSON_OFF) {
-        for (size_t i = 0; i < count; i++) {
-            ctl_print_json(ctl, reports[i]);
-            if (print_trouble(ctl, reports[i], has_data(reports[i])) != CTL_OK)
-                code = CTL_FAILED;
-        }
-        return code;
+        json_t *list = json_array();
+        for (size_t i = 0; i < count; i++)
+            json_array_append(list, reports[i]);
+        ctl_print_json(ctl, count == 1 ? reports[0] : list);
+        json_decref(list);
     }
     bool any = false;
     for (size_t i = 0; i < count; i++) {
-        print_answer(ctl, reports[i], i > 0 ? reports[i - 1] : NULL);
+        if (ctl->json == CTL_JSON_OFF)
+            print_answer(ctl, reports[i], i > 0 ? reports[i - 1] : NULL);
         any |= has_data(reports[i]);
     }
     size_t shown = 0;
@@ -298,7 +298,7 @@ static int show(struct ctl *ctl, json_t **reports, size_t count, bool addresses)
             shown++;
         }
     }
-    if (ctl->legend)
+    if (ctl->legend && ctl->json == CTL_JSON_OFF)
         print_legend(ctl, reports, count, any);
     return code;
 }

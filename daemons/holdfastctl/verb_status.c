@@ -154,10 +154,14 @@ int ctl_verb_log_level(struct ctl *ctl, int argc, char **argv)
     else
         json_object_foreach(round.all, name, part)
         {
-            /* A syslog priority; LOG_ERR is 3. */
-            const json_t *level = json_object_get(part, "log_level");
-            if (json_is_integer(level) && json_integer_value(level) <= 7)
-                fprintf(ctl->out, "holdfast-%s: %s\n", name, levels[MAX(json_integer_value(level), 3) - 3]);
+            const json_t *level = json_object_get(part, "level"),
+                         *number = json_object_get(part, "log_level");
+            const char *word = json_string_value(level);
+            if (json_is_integer(number) &&
+                json_integer_value(number) <= 7) /* a syslog priority; LOG_ERR is 3 */
+                word = levels[MAX(json_integer_value(number), 3) - 3];
+            if (word)
+                fprintf(ctl->out, "holdfast-%s: %s\n", name, word);
         }
     if (code != CTL_OK)
         report_errors(ctl, &round, code);

@@ -174,15 +174,26 @@ void children_stop(struct holdfastd *h)
     stop_next(h);
 }
 
-static int restart_due(sd_event_source *source, uint64_t usec, void *userdata)
+static int restart_due(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void restart_later(struct child *child, uint64_t delay_us)
 {
-    struct child *child = userdata;
     child->restart_source = sd_event_source_unref(child->restart_source);
-    int r = start_child(child);
-    if (r < 0) {
+    int r = sd_event_add_time_relative(child->holdfastd->event, &child->restart_source, CLOCK_MONOTONIC,
+                                       delay_us, TIMER_ACCURACY, restart_due, child);
+    if (r < 0) { /* nobody would ever start it again */
+        log_error("cannot set a timer: %s", strerror(-r));
         child->holdfastd->exit_code = EXIT_FAILURE;
         children_stop(child->holdfastd);
     }
+}
+
+static int restart_due(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct child *child = userdata;
+    /* A full process table passes. */
+    if (start_child(child) < 0)
+        restart_later(child, MAX_BACK_OFF_US);
     return 0;
 }
 
@@ -212,10 +223,7 @@ static int child_exited(sd_event_source *source, const siginfo_t *info, void *us
         children_stop(h);
         return 0;
     }
-    int r = sd_event_add_time_relative(h->event, &child->restart_source, CLOCK_MONOTONIC, delay_us,
-                                       TIMER_ACCURACY, restart_due, child);
-    if (r < 0)
-        restart_due(NULL, 0, child);
+    restart_later(child, delay_us);
     return 0;
 }
 

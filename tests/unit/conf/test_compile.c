@@ -53,8 +53,12 @@ static void an_empty_file_means_the_defaults(void **state)
     const Holdfast__Config__Snapshot *s = conf_snapshot(conf);
     assert_string_equal(s->runtime_directory, "/run/holdfast");
     assert_string_equal(s->state_directory, "/var/lib/holdfast");
-    assert_int_equal(s->n_listen, 4);
-    assert_int_equal(s->listen[0]->port, 53);
+    assert_int_equal(s->n_listen, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(s->listen[i]->transport, i); /* UDP, TCP */
+        assert_int_equal(s->listen[i]->port, 53);
+        assert_memory_equal(s->listen[i]->address.data, "\177\0\0\001", 4);
+    }
     assert_int_equal(s->workers, 2);
     assert_int_equal(s->n_allow, 2);
     assert_int_equal(s->n_allow_snoop, 0);
