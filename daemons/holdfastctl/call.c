@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemons/holdfastctl/ctl.h"
 
@@ -15,8 +16,9 @@ const char *ctl_daemon_name(enum ctl_daemon daemon)
 }
 
 struct call {
-    json_t *json; /* what all replies said together */
-    int code;     /* of the reply that failed */
+    bool for_eyes; /* goes to a terminal as text, not out again as JSON */
+    json_t *json;  /* what all replies said together */
+    int code;      /* of the reply that failed */
     char error[512];
     uint8_t *cursor; /* where the walk goes on */
     size_t cursor_size;
@@ -41,6 +43,35 @@ static void merge(json_t *into, json_t *value)
     }
 }
 
+/* A daemon that was taken over, or whoever wrote a text that it passes on, must not steer the operator's
+ * terminal: control characters, raw or as escapes of JSON, become question marks. In place; the text only
+ * gets shorter. */
+static void defuse(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        unsigned char c = (unsigned char)*from, next = (unsigned char)from[1];
+        if (c == '\\' && next == 'u' && strncmp(from + 2, "00", 2) == 0 && from[4] && from[5] &&
+            (strchr("0189", from[4]) || strncasecmp(from + 4, "7f", 2) == 0)) {
+            *to++ = '?';
+            from += 6;
+        } else if (c == '\\' && next && strchr("bfnrt", next)) {
+            *to++ = '?';
+            from += 2;
+        } else if (c == '\\' && next) {
+            *to++ = *from++;
+            *to++ = *from++;
+        } else if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+            *to++ = '?';
+            from += 2;
+        } else {
+            *to++ = c < 0x20 ? ' ' : c == 0x7f ? '?' : *from; /* below 0x20 is JSON's white space */
+            from++;
+        }
+    }
+    *to = '\0';
+}
+
 static int take_reply(void *ctx, const Holdfast__Control__Reply *reply)
 {
     struct call *call = ctx;
@@ -51,10 +82,13 @@ static int take_reply(void *ctx, const Holdfast__Control__Reply *reply)
         call->code = (int)reply->code;
         snprintf(call->error, sizeof(call->error), "%s",
                  reply->error && reply->error[0] ? reply->error : strerror((int)reply->code));
+        defuse(call->error);
         return 0;
     }
     if (reply->json && reply->json[0]) {
         json_error_t fault;
+        if (call->for_eyes)
+            defuse(reply->json);
         json_t *value = json_loads(reply->json, JSON_DECODE_ANY, &fault);
         if (!value) {
             call->code = EBADMSG;
@@ -89,7 +123,7 @@ static int explain_failure(struct ctl *ctl, const char *name, int r, char *ret_e
 int ctl_request_quiet(struct ctl *ctl, enum ctl_daemon daemon, Holdfast__Control__Request *request,
                       json_t **ret_json, char *ret_error, size_t room)
 {
-    struct call call = {.json = json_object()};
+    struct call call = {.json = json_object(), .for_eyes = ctl->json == CTL_JSON_OFF};
     const char *name = ctl_daemon_name(daemon);
     char path[4200];
     int r = 0;

@@ -110,6 +110,9 @@ static void canned(void *ctx, const Holdfast__Control__Request *request, struct 
                  request->negative ? "true" : "false",
                  request->name.len ? name_to_text(request->name.data, name) : "all");
         json = buf;
+    } else if (strcmp(verb, "cache-stats") == 0) {
+        json = "{\"text\":\"a\\u001b[31m\\u009bb\\nc\\\\u001b\\u007f\xc2\x9b"
+               "d\"}";
     } else if (strcmp(verb, "cache-verify") == 0) {
         json = "{\"checked\":10,\"damaged\":1}";
     } else if (strcmp(verb, "nta-remove") == 0) {
@@ -338,6 +341,20 @@ static void damage_found_is_exit_status_1(void **state)
     drop(&run);
 }
 
+static void no_text_of_a_daemon_steers_the_terminal(void **state)
+{
+    struct run run;
+    begin(&run);
+    assert_int_equal(call(&run, ctl_verb_cache_stats, NULL), CTL_OK);
+    assert_string_equal(run.out, "Text: a?[31m?b?c\\u001b??d\n");
+    drop(&run);
+    begin(&run);
+    run.ctl.json = CTL_JSON_SHORT; /* a program gets what was said */
+    assert_int_equal(call(&run, ctl_verb_cache_stats, NULL), CTL_OK);
+    assert_holds(run.out, "\\u001B[31m");
+    drop(&run);
+}
+
 static void explain_shows_each_link_and_marks_the_one_that_fails(void **state)
 {
     struct run run;
@@ -435,6 +452,7 @@ int main(void)
         cmocka_unit_test(what_a_daemon_refuses_is_said_and_exit_status_1),
         cmocka_unit_test(flush_caches_sends_its_switches),
         cmocka_unit_test(damage_found_is_exit_status_1),
+        cmocka_unit_test(no_text_of_a_daemon_steers_the_terminal),
         cmocka_unit_test(explain_shows_each_link_and_marks_the_one_that_fails),
         cmocka_unit_test(names_are_checked_and_made_wire_form),
         cmocka_unit_test(values_are_shown_with_their_unit),
