@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Stands in for a daemon under holdfastd: writes down how it was started, says READY, lives until told to stop.
 
-What it does besides comes by files in its own directory: NAME.die (die at once), NAME.mute (never ready)."""
+What it does besides comes by files in its own directory: NAME.die (die at once), NAME.mute (never ready),
+NAME.deaf (does not stop)."""
 import json
 import os
 import signal
@@ -30,5 +31,7 @@ if not os.path.exists(f"{here}/{name}.mute"):
         notify.connect(os.environ["NOTIFY_SOCKET"])
         notify.send(b"STATUS=up\nREADY=1")
 signal.sigwait([signal.SIGTERM])
+if os.path.exists(f"{here}/{name}.deaf"):
+    time.sleep(60)
 with open(f"{here}/stops", "a", encoding="ascii") as log:
     log.write(name + "\n")

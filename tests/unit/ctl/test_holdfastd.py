@@ -154,6 +154,17 @@ class Holdfastd(unittest.TestCase):
         self.assertEqual(stops[-1], "holdfast-validatord")
         self.assertEqual(os.listdir(f"{self.dir}/run"), [])
 
+    def test_a_daemon_that_does_not_stop_is_killed_and_validatord_still_stops_cleanly(self):
+        open(f"{self.dir}/holdfast-recursord.deaf", "w", encoding="ascii").close()
+        process = self.start()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("holdfast-recursord does not stop; killing it", err)
+        with open(f"{self.dir}/stops", encoding="ascii") as f:
+            self.assertEqual(f.read().split(), ["holdfast-netd", "holdfast-validatord"])
+        self.assertFalse(alive(self.starts("holdfast-recursord")[0]["pid"]))
+
     def test_nobody_outlives_a_killed_holdfastd(self):
         process = self.start()
         pids = [self.starts(name)[0]["pid"] for name in DAEMONS]
