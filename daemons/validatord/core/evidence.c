@@ -184,6 +184,9 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
 
     enum rank rank = message.flags & FLAG_AA ? RANK_ANSWER : RANK_ANSWER_NONAUTH;
     const struct rrset *positive = find_set(&answer, qname, qtype);
+    /* A CNAME that was asked for may still be a DNAME's synthesis, which has no signature of its own. */
+    if (positive && qtype == TYPE_CNAME && !positive->sig_count && find_dname(&answer, qname, cut))
+        positive = NULL;
     if (positive) {
         f.kind = FINDING_POSITIVE;
         r = take(arena, &f.main, positive, rank);
