@@ -50,8 +50,8 @@ static int take(struct arena *arena, struct rrset_list *list, const struct rrset
     copy.rank = rank;
     copy.security = SECURITY_INDETERMINATE;
     copy.wildcard_labels = 0;
-    /* THREATS: CacheFlush. An RRset is whole or nothing, so this bounds the signatures alone. */
-    copy.sig_count = (uint16_t)MIN(copy.sig_count, SIGNATURE_MAX_SIGS);
+    /* An RRset is whole or nothing, so this bounds the signatures alone. */
+    copy.sig_count = (uint16_t)MIN(copy.sig_count, RRSET_SIGNATURES);
     return rrset_list_add(arena, list, &copy);
 }
 

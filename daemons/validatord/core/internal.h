@@ -29,8 +29,10 @@
 #define FETCH_LOST_MS  250u
 #define SECTION_RRSETS 200u /* of one section that are looked at */
 #define PROOF_RRSETS   (DENIAL_MAX_NSEC3 + 4u)
-#define WAIT_NONE      0
-#define WAIT_MORE      1 /* outcome of a step: it waits for something */
+#define RRSET_SIGNATURES                                                                                     \
+    8u /* of an RRset that are kept and tried: one per key that signs; THREATS: CacheFlush */
+#define WAIT_NONE 0
+#define WAIT_MORE 1 /* outcome of a step: it waits for something */
 
 #define NEGATIVE_TTL_MAX_S 3600u /* DESIGN 4 */
 #define FAILURE_FIRST_S    5u    /* RFC 9520 3.2 */

@@ -213,10 +213,16 @@ static int judged_negative(struct val_core *core, struct task *task)
         return r;
     struct denial denial = deny_context(core, &task->job, task->signer, &task->proof);
     task->authentic = true;
-    return proof_outcome(core, task,
-                         f->kind == FINDING_NXDOMAIN
-                             ? denial_nxdomain(&denial, task->job.name)
-                             : denial_nodata(&denial, task->job.name, task->job.type));
+    int outcome = f->kind == FINDING_NXDOMAIN ? denial_nxdomain(&denial, task->job.name)
+                                              : denial_nodata(&denial, task->job.name, task->job.type);
+    if (outcome == DENIAL_NOT_PROVEN && f->kind == FINDING_NXDOMAIN &&
+        denial_nodata(&denial, task->job.name, task->job.type) == DENIAL_PROVEN) {
+        /* Some servers say NXDOMAIN of an empty non-terminal, and prove that it is one. What is signed
+         * counts. */
+        f->kind = FINDING_NODATA;
+        outcome = DENIAL_PROVEN;
+    }
+    return proof_outcome(core, task, outcome);
 }
 
 static int judged_positive(struct val_core *core, struct task *task)

@@ -60,6 +60,10 @@ static enum walk_outcome start(struct val_core *core, struct job *job, const uin
             *ret_why = zone->insecure;
             return WALK_INSECURE;
         }
+        if (zone->ds == ZONE_DS_FAILED) {
+            *ret_why = zone->failure;
+            return WALK_FAILED;
+        }
         if (zone->ds == ZONE_DS_SECURE) {
             *ret_labels = i;
             return WALK_SECURE;

@@ -98,8 +98,9 @@ static int step_begin(struct val_core *core, struct zone *zone)
         return WAIT_MORE;
     case WALK_INSECURE:
         return insecure(core, zone, &why);
-    case WALK_SECURE:
     case WALK_FAILED:
+        return fail(core, zone, &why, false);
+    case WALK_SECURE:
         break;
     }
     zone->ds_step = DS_FETCH;
@@ -300,9 +301,15 @@ static int step_verify(struct val_core *core, struct zone *zone)
         return judged_ds(core, zone);
     if (zone->statement.kind == FINDING_NODATA || zone->statement.kind == FINDING_NXDOMAIN)
         return judged_denial(core, zone);
-    /* A CNAME here, or a DNAME above: neither is beside a zone cut. */
+    /* A CNAME here, or a DNAME above: neither is beside a zone cut. One expanded from a wildcard shows
+     * nothing. */
     if (zone->judge.bad)
         return reject(core, zone, &zone->judge.failure);
+    if (zone->checked.items[0].wildcard_labels) {
+        struct failure why;
+        val_failure_rrset(&why, EDE_NSEC_MISSING, zone->job.name, TYPE_DS, 0);
+        return reject(core, zone, &why);
+    }
     zone->rec.has_delegation = false;
     return conclude(zone, ZONE_DS_NOT_A_CUT);
 }

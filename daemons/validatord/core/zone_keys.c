@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "daemons/validatord/core/internal.h"
 
 static int conclude(struct zone *zone, enum security trust)
@@ -100,6 +101,20 @@ static bool is_pointed_at(struct val_core *core, const struct zone *zone, const 
     return false;
 }
 
+/* The servers gave no keys: the text goes on with why. */
+static void failure_no_keys(struct failure *failure, const uint8_t *zone, const struct failure *cause)
+{
+    struct text text;
+
+    val_failure_rrset(failure, EDE_DNSKEY_MISSING, zone, TYPE_DNSKEY, 0);
+    text = (struct text){.buf = failure->text, .room = sizeof(failure->text), .size = failure->text_size};
+    text_add(&text, "; ");
+    text_add_bytes(&text, cause->text, cause->text_size);
+    failure->text_size = (uint16_t)text.size;
+    failure->transport = true;
+    failure->budget = cause->budget;
+}
+
 static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
 {
     struct fetch *fetch = &zone->key_fetch;
@@ -111,8 +126,10 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
         return r;
     if (!anchored && !zone->ds_done)
         return WAIT_MORE;
-    if (r == FETCH_FAILED)
-        return fail(core, zone, &fetch->failure, true);
+    if (r == FETCH_FAILED) {
+        failure_no_keys(&why, zone->job.name, &fetch->failure);
+        return fail(core, zone, &why, true);
+    }
     r = finding_make(zone->job.arena, fetch->message, zone->job.name, TYPE_DNSKEY, fetch->cut, &finding);
     if (r == 0)
         r = trust_points(core, zone, anchored);
