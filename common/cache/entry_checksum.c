@@ -4,11 +4,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-uint64_t cache_key_hash(struct slice key)
-{
-    return XXH3_64bits(key.data, key.size);
-}
-
 uint64_t entry_checksum(struct slice key, struct slice body)
 {
     return XXH3_64bits_withSeed(body.data, body.size, XXH3_64bits(key.data, key.size));

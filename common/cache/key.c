@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/base/siphash.h"
+
 #define SEPARATOR    0x00u
 #define ESCAPE       0x01u
 #define FAILURE_MARK 0x46u /* 'F' */
@@ -234,4 +236,10 @@ int cache_key_after_prefix(struct slice prefix, struct cache_key *ret_key)
     ret_key->bytes[size - 1]++;
     ret_key->size = (uint16_t)size;
     return 0;
+}
+
+uint64_t cache_key_hash(struct slice key)
+{
+    const struct siphash_key none = {0, 0};
+    return siphash24(&none, key.data, key.size);
 }

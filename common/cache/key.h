@@ -55,5 +55,6 @@ int cache_key_before(struct slice key, struct cache_key *ret_key);
 int cache_key_after(struct slice key, struct cache_key *ret_key);
 /* The least key above all that begin with these bytes. 0, or 1: there is none. */
 int cache_key_after_prefix(struct slice prefix, struct cache_key *ret_key);
-/* The key's number in the popularity sketch (XXH3-64): that of the rr key of what was asked. */
+/* The key's number in the popularity sketch (common/ipc/shared.h counts by the same): that of the rr key of
+ * what was asked. */
 uint64_t cache_key_hash(struct slice key);

@@ -19,14 +19,7 @@ struct chain {
     struct cache_key prefix; /* of its keys */
 };
 
-/* Fixed part of the RDATA, RFC 5155 3.2. */
-struct parsed {
-    uint8_t algorithm, flags;
-    uint16_t iterations;
-    struct slice salt, next, bitmap;
-};
-
-static int parse(const struct rdata *rdata, struct parsed *ret)
+int nsec3_parse(const struct rdata *rdata, struct nsec3_parsed *ret)
 {
     const uint8_t *p = rdata->data;
     size_t size = rdata->size;
@@ -35,12 +28,12 @@ static int parse(const struct rdata *rdata, struct parsed *ret)
     size_t salt = p[4], next = p[5 + salt];
     if (size < 6 + salt + next)
         return 1;
-    *ret = (struct parsed){.algorithm = p[0],
-                           .flags = p[1],
-                           .iterations = (uint16_t)(p[2] << 8 | p[3]),
-                           .salt = slice_make(p + 5, salt),
-                           .next = slice_make(p + 6 + salt, next),
-                           .bitmap = slice_make(p + 6 + salt + next, size - 6 - salt - next)};
+    *ret = (struct nsec3_parsed){.algorithm = p[0],
+                                 .flags = p[1],
+                                 .iterations = (uint16_t)(p[2] << 8 | p[3]),
+                                 .salt = slice_make(p + 5, salt),
+                                 .next = slice_make(p + 6 + salt, next),
+                                 .bitmap = slice_make(p + 6 + salt + next, size - 6 - salt - next)};
     return 0;
 }
 
@@ -71,7 +64,7 @@ static int load(struct search *search, const struct chain *chain, struct slice k
                 struct denial_record *ret_record)
 {
     struct denial_record record = {0};
-    struct parsed parsed;
+    struct nsec3_parsed parsed;
     if (key.size != chain->prefix.size + HASH_SIZE)
         return SEARCH_NONE;
     record.owner = make_owner(search->lookup->arena, chain->zone, key.data + chain->prefix.size);
@@ -82,7 +75,7 @@ static int load(struct search *search, const struct chain *chain, struct slice k
     if (r)
         return r < 0 ? r : SEARCH_NONE;
     if (!record.usable.signed_now || record.rr.rrset.count != 1 ||
-        parse(&record.rr.rrset.rdata[0], &parsed) || parsed.next.size != HASH_SIZE)
+        nsec3_parse(&record.rr.rrset.rdata[0], &parsed) || parsed.next.size != HASH_SIZE)
         return SEARCH_NONE;
     record.optout = parsed.flags & NSEC3_FLAG_OPTOUT;
     memcpy(record.next_hash, parsed.next.data, HASH_SIZE);
@@ -198,7 +191,7 @@ static int open_chain(struct search *search, struct slice key, struct slice valu
                       struct chain *chain)
 {
     struct cache_rr rr;
-    struct parsed parsed;
+    struct nsec3_parsed parsed;
     chain->prefix.size = (uint16_t)(zone_prefix + 8);
     if (key.size != chain->prefix.size + HASH_SIZE)
         return SEARCH_NONE;
@@ -206,7 +199,7 @@ static int open_chain(struct search *search, struct slice key, struct slice valu
     int r = cache_rr_decode(search->lookup->arena, key, value, chain->zone, TYPE_NSEC3, &rr);
     if (r)
         return r < 0 ? r : SEARCH_NONE;
-    if (parse(&rr.rrset.rdata[0], &parsed) || parsed.iterations > search->lookup->nsec3_iterations_max)
+    if (nsec3_parse(&rr.rrset.rdata[0], &parsed) || parsed.iterations > search->lookup->nsec3_iterations_max)
         return SEARCH_NONE;
     chain->algorithm = parsed.algorithm;
     chain->iterations = parsed.iterations;

@@ -95,3 +95,11 @@ int denial_wildcard(struct search *search, const uint8_t *name, uint16_t qtype, 
 /* The two kinds. zone is a candidate: an ancestor of name, or name itself. */
 int search_nsec(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype);
 int search_nsec3(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype);
+
+/* The RDATA, RFC 5155 3.2. 0, or 1: malformed. */
+struct nsec3_parsed {
+    uint8_t algorithm, flags;
+    uint16_t iterations;
+    struct slice salt, next, bitmap;
+};
+int nsec3_parse(const struct rdata *rdata, struct nsec3_parsed *ret);

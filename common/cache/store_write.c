@@ -1,0 +1,213 @@
+/* The writer's transactions, and the lease that keeps what readers may still look at.
+ *
+ * A reader's snapshot is safe while some read transaction of the writer's is as old or older: LMDB reuses no
+ * page that one of those can reach. Each commit supersedes a snapshot; a lease on it, or on one before it, is
+ * kept for STORE_READER_LEASE_MS beyond that. One lease may stand for all commits of STORE_LEASE_STEP_MS, so
+ * that their number is bounded however quick the commits. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/cache/store_lmdb.h"
+
+static void release_leases(struct store *store, mono_ns now)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < store->lease_count; i++) {
+        struct store_lease lease = store->leases[i];
+        if (mono_reached(now, lease.until))
+            mdb_txn_abort(lease.txn);
+        else
+            store->leases[kept++] = lease;
+    }
+    store->lease_count = kept;
+}
+
+int store_lease_advance(struct store *store, bool at_once)
+{
+    mono_ns now = store_clock();
+    struct store_lease *last = &store->leases[store->lease_count - 1];
+    assert(store->lease_count > 0);
+    if (store->lease_count == STORE_LEASES ||
+        (!at_once && !mono_reached(now, mono_add_ms(last->opened, STORE_LEASE_STEP_MS))))
+        return 0;
+    struct store_lease next = {.opened = now, .until = MONO_NEVER};
+    int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &next.txn);
+    if (rc)
+        return store_error(rc); /* the last one goes on standing for the newest */
+    last->until = mono_add_ms(now, STORE_READER_LEASE_MS);
+    store->leases[store->lease_count++] = next;
+    return 0;
+}
+
+static void sleep_until(mono_ns end)
+{
+    struct timespec ts = {.tv_sec = (time_t)(end.ns / NS_PER_S), .tv_nsec = (long)(end.ns % NS_PER_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
+        ;
+}
+
+int store_write_begin(struct store *store, MDB_txn **ret_txn)
+{
+    if (!store->committed) {
+        sleep_until(mono_add_ms(store->opened, STORE_READER_LEASE_MS));
+        store->committed = true;
+    }
+    release_leases(store, store_clock());
+    return store_error(mdb_txn_begin(store->env, NULL, 0, ret_txn));
+}
+
+static int put_meta(struct store *store, MDB_txn *txn, const char *name, const void *data, size_t size)
+{
+    MDB_val key = {.mv_data = (void *)name, .mv_size = strlen(name)},
+            value = {.mv_data = (void *)data, .mv_size = size};
+    return mdb_put(txn, store->dbi[CACHE_META], &key, &value, 0);
+}
+
+/* This run's marks: format, boot id, and that the close before it is over. */
+static int note_run(struct store *store, MDB_txn *txn)
+{
+    uint32_t format = CACHE_FORMAT_VERSION;
+    int64_t open = 0;
+    char boot[40];
+    store_boot_id(boot);
+    int rc = put_meta(store, txn, "format", &format, sizeof(format));
+    if (rc == 0)
+        rc = put_meta(store, txn, "boot", boot, strlen(boot));
+    if (rc == 0)
+        rc = put_meta(store, txn, "closed", &open, sizeof(open));
+    return rc;
+}
+
+int store_write_commit(struct store *store, MDB_txn *txn)
+{
+    if (!store->noted) {
+        int rc = note_run(store, txn);
+        if (rc) {
+            mdb_txn_abort(txn);
+            return store_error(rc);
+        }
+    }
+    int r = store_error(mdb_txn_commit(txn));
+    if (r)
+        return r;
+    store->noted = true;
+    store->counters.commits++;
+    return store_lease_advance(store, false);
+}
+
+static int compare_writes(const void *a, const void *b)
+{
+    const struct cache_write *x = *(const struct cache_write *const *)a,
+                             *y = *(const struct cache_write *const *)b;
+    if (x->db != y->db)
+        return x->db < y->db ? -1 : 1;
+    int order = cache_key_compare(x->key, y->key);
+    /* one array: of equal keys the later queued comes later */
+    return order ? order : x < y ? -1 : x > y;
+}
+
+static bool is_too_old(const struct cache_write *write, uint64_t epoch)
+{
+    return write->db != CACHE_NTA && write->db != CACHE_ANCHOR && write->db != CACHE_META &&
+           write->epoch < epoch;
+}
+
+static int put_batch(struct store *store, MDB_txn *txn, const struct cache_write *const *order, size_t count,
+                     uint64_t epoch, struct store_stats *counters)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct cache_write *write = order[i];
+        if (i + 1 < count && order[i + 1]->db == write->db &&
+            cache_key_compare(order[i + 1]->key, write->key) == 0 && !is_too_old(order[i + 1], epoch))
+            continue;
+        if (is_too_old(write, epoch)) {
+            counters->dropped_old_epoch++;
+            continue;
+        }
+        if (!write->key.size || write->key.size > CACHE_KEY_MAX)
+            continue;
+        MDB_val key = store_val(write->key), value = store_val(write->value);
+        int rc = write->remove ? mdb_del(txn, store->dbi[write->db], &key, NULL)
+                               : mdb_put(txn, store->dbi[write->db], &key, &value, 0);
+        if (rc && !(write->remove && rc == MDB_NOTFOUND))
+            return rc;
+        if (write->remove)
+            counters->removes++;
+        else
+            counters->puts++;
+    }
+    return 0;
+}
+
+static int commit_once(struct store *store, const struct cache_write *const *order, size_t count,
+                       uint64_t epoch)
+{
+    MDB_txn *txn;
+    struct store_stats counters = store->counters;
+    int r = store_write_begin(store, &txn);
+    if (r)
+        return r;
+    int rc = put_batch(store, txn, order, count, epoch, &counters);
+    if (rc == 0 && epoch != store->epoch)
+        rc = put_meta(store, txn, "epoch", &epoch, sizeof(epoch));
+    if (rc) {
+        mdb_txn_abort(txn);
+        return store_error(rc);
+    }
+    r = store_write_commit(store, txn);
+    if (r)
+        return r;
+    counters.commits = store->counters.commits;
+    store->counters = counters;
+    store->epoch = epoch;
+    return 0;
+}
+
+/* Waits until what is free, but under lease, may be used. */
+static void wait_for_leases(struct store *store)
+{
+    store_lease_advance(store, true);
+    sleep_until(mono_add_ms(store_clock(), STORE_READER_LEASE_MS));
+    release_leases(store, store_clock());
+}
+
+/* The map is full: removals need pages themselves, and what they free is free once no lease reaches it. */
+static int make_room(struct store *store)
+{
+    wait_for_leases(store);
+    int r = store_sweep_hard(store, (wall_s){.s = (int64_t)time(NULL)});
+    wait_for_leases(store);
+    return r;
+}
+
+int store_commit(struct store *store, const struct cache_write *writes, size_t count, uint64_t epoch,
+                 mono_ns now)
+{
+    assert(store->writable);
+    epoch = MAX(epoch, store->epoch);
+    if (!count && epoch == store->epoch)
+        return 0;
+    const struct cache_write **order = malloc((count ? count : 1) * sizeof(*order));
+    if (!order)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        order[i] = &writes[i];
+    qsort(order, count, sizeof(*order), compare_writes);
+    int r = commit_once(store, order, count, epoch);
+    if (r == -ENOSPC && make_room(store) == 0)
+        r = commit_once(store, order, count, epoch);
+    free(order);
+    return r;
+}
+
+uint64_t store_epoch(const struct store *store)
+{
+    return store->epoch;
+}
+
+int store_sync(struct store *store)
+{
+    return store_error(mdb_env_sync(store->env, 1));
+}

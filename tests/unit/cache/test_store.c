@@ -1,0 +1,323 @@
+/* The LMDB store in one process: commits, views, epochs, sweep, flush. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/cache/fixture.h"
+#include "tests/unit/cache/store_fixture.h"
+
+#define FAR_FUTURE (INT64_C(1) << 35)
+/* Large, so that what lies under lease is little beside what lives. */
+#define FILL_BYTES (8u << 20)
+#define FILL_BATCH 1000u
+
+static void what_was_committed_is_there_after_a_reopen(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open(f);
+    sf_put(f, 0, 500, 1, FAR_FUTURE, 0);
+    sf_put(f, 250, 500, 2, FAR_FUTURE, 0);
+    sf_close(f);
+    sf_open(f);
+    assert_true(store_last_clean_close(f->store).s > 0);
+    assert_false(store_boot_changed(f->store));
+    for (uint32_t i = 0; i < 800; i++)
+        assert_int_equal(sf_look(f->store, i), i < 250 ? 1 : i < 750 ? 2 : -1);
+    struct store_stats stats;
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_RR], 750);
+    assert_int_equal(stats.map_bytes, STORE_TEST_BYTES);
+    assert_true(stats.used_bytes > 750 * 80 && stats.used_bytes < STORE_TEST_BYTES);
+}
+
+static void the_files_have_the_modes_that_keep_readers_out_of_the_lock(void **state)
+{
+    struct store_fixture *f = *state;
+    char path[192];
+    struct stat st;
+    mode_t before = umask(0077);
+    sf_open(f);
+    umask(before);
+    snprintf(path, sizeof(path), "%s/data.mdb", f->directory);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    assert_true(st.st_size >= STORE_TEST_BYTES);
+    snprintf(path, sizeof(path), "%s/lock.mdb", f->directory);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void a_second_writer_is_refused(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open(f);
+    struct store_config config = {.directory = f->directory, .size_bytes = STORE_TEST_BYTES};
+    struct store *second = NULL;
+    char *quarantined = NULL;
+    assert_int_equal(store_open_writer(&config, &second, &quarantined), -EBUSY);
+    assert_null(second);
+}
+
+static void a_reader_without_a_file_is_told_so(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store *reader = NULL;
+    assert_int_equal(store_open_reader(f->directory, &reader), CACHE_MISS);
+    assert_null(reader);
+}
+
+static void of_several_writes_for_a_key_the_last_counts(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open(f);
+    struct cache_write writes[] = {
+        {.db = CACHE_ZONE, .key = slice_make("a", 1), .value = slice_make("1", 1)},
+        {.db = CACHE_ZONE, .key = slice_make("b", 1), .value = slice_make("1", 1)},
+        {.db = CACHE_ZONE, .key = slice_make("a", 1), .value = slice_make("2", 1)},
+        {.db = CACHE_ZONE, .remove = true, .key = slice_make("b", 1)},
+        {.db = CACHE_ZONE, .remove = true, .key = slice_make("c", 1)},
+        {.db = CACHE_ZONE, .key = slice_make("c", 1), .value = slice_make("3", 1)},
+        {.db = CACHE_ZONE, .key = slice_make("", 0), .value = slice_make("3", 1)},
+    };
+    assert_int_equal(store_commit(f->store, writes, ARRAY_SIZE(writes), 0, sf_now()), 0);
+    struct cache_view view;
+    struct slice value;
+    assert_int_equal(store_read_begin(f->store, sf_now(), &view), 0);
+    assert_int_equal(view.get(view.ctx, CACHE_ZONE, slice_make("a", 1), &value), 0);
+    assert_memory_equal(value.data, "2", 1);
+    assert_int_equal(view.get(view.ctx, CACHE_ZONE, slice_make("b", 1), &value), CACHE_MISS);
+    assert_int_equal(view.get(view.ctx, CACHE_ZONE, slice_make("c", 1), &value), 0);
+    store_read_end(f->store);
+}
+
+static void views_seek_as_the_memory_store_does(void **state)
+{
+    struct store_fixture *f = *state;
+    struct cache_view view, expected;
+    struct memstore *model = memstore_new();
+    sf_open(f);
+    struct cache_write writes[200];
+    uint8_t keys[200][2];
+    for (unsigned i = 0; i < 200; i++) {
+        keys[i][0] = (uint8_t)(i * 37 % 251);
+        keys[i][1] = (uint8_t)(i * 11 % 7);
+        writes[i] = (struct cache_write){.db = i % 3 ? CACHE_NSEC : CACHE_RR,
+                                         .key = slice_make(keys[i], 1 + i % 2),
+                                         .value = slice_make(keys[i], 2)};
+        assert_int_equal(memstore_apply(model, &writes[i], false), 0);
+    }
+    assert_int_equal(store_commit(f->store, writes, 200, 0, sf_now()), 0);
+    memstore_view(model, NULL, &expected);
+    for (unsigned round = 0; round < 2; round++) { /* cursors of a renewed transaction as well */
+        assert_int_equal(store_read_begin(f->store, sf_now(), &view), 0);
+        for (unsigned i = 0; i < 65536; i += 13) {
+            uint8_t bytes[2] = {(uint8_t)(i >> 8), (uint8_t)(i & 7)};
+            struct slice key = slice_make(bytes, i % 5 ? 2 : i % 2), k[2] = {0}, v[2] = {0};
+            enum cache_db db = i % 2 ? CACHE_RR : CACHE_NSEC;
+            assert_int_equal(view.seek_le(view.ctx, db, key, &k[0], &v[0]),
+                             expected.seek_le(expected.ctx, db, key, &k[1], &v[1]));
+            assert_int_equal(cache_key_compare(k[0], k[1]), 0);
+            assert_int_equal(view.seek_ge(view.ctx, db, key, &k[0], &v[0]),
+                             expected.seek_ge(expected.ctx, db, key, &k[1], &v[1]));
+            assert_int_equal(cache_key_compare(k[0], k[1]), 0);
+            assert_int_equal(cache_key_compare(v[0], v[1]), 0);
+        }
+        store_read_end(f->store);
+    }
+    memstore_free(model);
+}
+
+static void writes_of_an_older_epoch_are_dropped_and_the_epoch_is_kept(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open(f);
+    sf_put(f, 0, 10, 1, FAR_FUTURE, 3);
+    assert_int_equal(store_epoch(f->store), 3);
+    sf_put(f, 5, 10, 2, FAR_FUTURE, 2);
+    assert_int_equal(sf_look(f->store, 4), 1);
+    assert_int_equal(sf_look(f->store, 5), 1);
+    assert_int_equal(sf_look(f->store, 12), -1);
+    struct store_stats stats;
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.dropped_old_epoch, 10);
+    /* an operator's NTA is never too old */
+    struct cache_write nta = {.db = CACHE_NTA, .key = slice_make("z", 1), .value = slice_make("v", 1)};
+    assert_int_equal(store_commit(f->store, &nta, 1, 0, sf_now()), 0);
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_NTA], 1);
+    assert_int_equal(store_flush(f->store, (const uint8_t *)"\7example", true), 10);
+    assert_int_equal(store_epoch(f->store), 4);
+    sf_close(f);
+    sf_open(f);
+    assert_int_equal(store_epoch(f->store), 4);
+    assert_int_equal(store_commit(f->store, NULL, 0, 9, sf_now()), 0);
+    assert_int_equal(store_epoch(f->store), 9);
+}
+
+static int count_entry(void *ctx, enum cache_db db, struct slice key, struct slice value)
+{
+    struct cache_key *last = ctx;
+    assert_int_equal(db, CACHE_RR);
+    if (last->size)
+        assert_true(cache_key_compare(key, cache_key_slice(last)) > 0);
+    memcpy(last->bytes, key.data, key.size);
+    last->size = (uint16_t)key.size;
+    return 0;
+}
+
+static void a_walk_in_chunks_sees_every_entry_once(void **state)
+{
+    struct store_fixture *f = *state;
+    struct cache_key last = {0}, from = {0};
+    unsigned seen = 0;
+    sf_open(f);
+    sf_put(f, 0, 333, 1, FAR_FUTURE, 0);
+    for (int n; (n = store_walk(f->store, CACHE_RR, cache_key_slice(&from), 50, count_entry, &last)) > 0;) {
+        seen += (unsigned)n;
+        assert_int_equal(cache_key_after(cache_key_slice(&last), &from), 0);
+    }
+    assert_int_equal(seen, 333);
+}
+
+/* Fills the map to `percent` with entries of which every second is long past all limits. */
+static uint32_t fill(struct store_fixture *f, unsigned percent, int64_t expires_even, int64_t expires_odd)
+{
+    struct store_stats stats;
+    uint32_t number = 0;
+    do {
+        for (unsigned i = 0; i < 2; i++) {
+            sf_put(f, number, FILL_BATCH, 1, i ? expires_odd : expires_even, 0);
+            number += FILL_BATCH;
+        }
+        assert_int_equal(store_stats(f->store, &stats), 0);
+        if (stats.used_bytes * 100 / stats.map_bytes > 70)
+            sf_sleep_ms(100); /* as commits come: else what lies under lease fills the map */
+    } while (stats.used_bytes * 100 / stats.map_bytes < percent);
+    return number;
+}
+
+static uint64_t used_percent(struct store_fixture *f)
+{
+    struct store_stats stats;
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    return stats.used_bytes * 100 / stats.map_bytes;
+}
+
+static unsigned sweep_all(struct store_fixture *f, unsigned (*popularity)(void *ctx, uint64_t hash),
+                          void *ctx)
+{
+    unsigned removed = 0, slices = 0;
+    do {
+        int n = store_sweep(f->store, NOW, 1000, 300, popularity, ctx);
+        assert_true(n >= 0);
+        removed += (unsigned)n;
+        if (n == 0 && store_sweep_active(f->store))
+            sf_sleep_ms(20); /* it may wait for a lease */
+        assert_true(++slices < 10000);
+    } while (store_sweep_active(f->store));
+    return removed;
+}
+
+static void a_sweep_does_nothing_below_its_threshold(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open_sized(f, FILL_BYTES);
+    fill(f, 50, 1, 1);
+    assert_int_equal(sweep_all(f, NULL, NULL), 0);
+    assert_false(store_sweep_active(f->store));
+}
+
+static void a_sweep_first_takes_what_is_past_every_limit(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open_sized(f, FILL_BYTES);
+    uint32_t count = fill(f, 82, NOW.s - 2000, NOW.s - 500);
+    assert_true(sweep_all(f, NULL, NULL) > 0);
+    assert_true(used_percent(f) < STORE_SWEEP_STOP_PCT);
+    for (uint32_t i = 0; i < count; i++)
+        if (i / FILL_BATCH % 2)
+            assert_int_equal(sf_look(f->store, i), 1);
+}
+
+static unsigned by_set(void *ctx, uint64_t hash)
+{
+    const uint64_t *popular = ctx;
+    for (unsigned i = 0; i < 20; i++)
+        if (popular[i] == hash)
+            return 200;
+    return 0;
+}
+
+static void a_sweep_spares_what_is_popular_and_zones(void **state)
+{
+    struct store_fixture *f = *state;
+    uint64_t popular[20];
+    sf_open_sized(f, FILL_BYTES);
+    struct cache_zone zone = {.ds_state = DS_NONE, .ds_expires = NOW};
+    struct arena *arena = arena_new(65536);
+    struct cache_key zone_key;
+    assert_int_equal(cache_key_name((const uint8_t *)"\7example", &zone_key), 0);
+    struct cache_write write = {.db = CACHE_ZONE, .key = cache_key_slice(&zone_key)};
+    assert_int_equal(cache_zone_encode(arena, write.key, &zone, &write.value), 0);
+    assert_int_equal(store_commit(f->store, &write, 1, 0, sf_now()), 0);
+    arena_free(arena);
+    uint32_t count = fill(f, 84, NOW.s + 1000, NOW.s + 1000);
+    for (uint32_t i = 0; i < 20; i++) {
+        struct cache_key key;
+        sf_key(i * (count / 20), &key);
+        popular[i] = cache_key_hash(cache_key_slice(&key));
+    }
+    assert_true(sweep_all(f, by_set, popular) > 0);
+    assert_true(used_percent(f) < STORE_SWEEP_STOP_PCT);
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(sf_look(f->store, i * (count / 20)), 1);
+    struct store_stats stats;
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_ZONE], 1);
+    assert_int_equal(stats.swept + stats.entries[CACHE_RR], count);
+}
+
+static void a_full_map_is_survived(void **state)
+{
+    struct store_fixture *f = *state;
+    sf_open_sized(f, 1u << 20);
+    uint32_t number = 0;
+    for (unsigned i = 0; i < 40; i++, number += 200)
+        sf_put(f, number, 200, i, FAR_FUTURE, 0); /* asserts that each commit succeeds */
+    assert_int_equal(sf_look(f->store, number - 1), 39);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_committed_is_there_after_a_reopen, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(the_files_have_the_modes_that_keep_readers_out_of_the_lock,
+                                        store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_second_writer_is_refused, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_reader_without_a_file_is_told_so, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(of_several_writes_for_a_key_the_last_counts, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(views_seek_as_the_memory_store_does, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(writes_of_an_older_epoch_are_dropped_and_the_epoch_is_kept,
+                                        store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_walk_in_chunks_sees_every_entry_once, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(a_sweep_does_nothing_below_its_threshold, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_sweep_first_takes_what_is_past_every_limit, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_sweep_spares_what_is_popular_and_zones, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_full_map_is_survived, store_setup, store_teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
