@@ -104,7 +104,7 @@ void val_entries_positive(struct val_core *core, struct task *task)
     wall_s now = core->env->wall;
     struct cache_key key;
 
-    if (task->ttl == 0 || cache_key_rr(main->owner, main->type, &key) ||
+    if (task->ttl == 0 || main->count == 0 || cache_key_rr(main->owner, main->type, &key) ||
         !may_replace(core, task->job.arena, &key, main))
         return;
     struct cache_rr rr = {.rrset = *main,
@@ -135,6 +135,24 @@ static void drop_positive(struct val_core *core, struct task *task)
         val_entries_remove(core, &task->job, CACHE_RR, &key);
 }
 
+/* The SOA of a denial, validated: what later is synthesised from NSEC and NSEC3 needs one (RFC 8198). */
+static void put_soa(struct val_core *core, struct task *task)
+{
+    const struct rrset *soa = &task->finding.main.items[0];
+    struct cache_key key;
+    struct slice value;
+
+    if (cache_key_rr(soa->owner, TYPE_SOA, &key) || exists(core, CACHE_RR, &key, &value))
+        return;
+    struct cache_rr rr = {.rrset = *soa,
+                          .stored = core->env->wall,
+                          .expires = {.s = core->env->wall.s + MIN(soa->ttl, core->config.max_ttl_s)},
+                          .signature_expires = task->judge.expires[0],
+                          .original_ttl = soa->ttl,
+                          .authentic = true};
+    put_rr(core, &task->job, &key, &rr);
+}
+
 void val_entries_negative(struct val_core *core, struct task *task)
 {
     bool nxdomain = task->finding.kind == FINDING_NXDOMAIN;
@@ -153,6 +171,8 @@ void val_entries_negative(struct val_core *core, struct task *task)
     int r = rrset_list_add(task->job.arena, &neg.proof, &task->finding.main.items[0]);
     for (uint32_t i = 0; i < task->proof.count && r == 0; i++)
         r = rrset_list_add(task->job.arena, &neg.proof, &task->proof.items[i]);
+    if (task->security == SECURITY_SECURE)
+        put_soa(core, task);
     if (r < 0 || cache_neg_encode(task->job.arena, cache_key_slice(&key), &neg, &value) != 0)
         return;
     val_entries_put(core, &task->job, CACHE_NEG, &key, value);

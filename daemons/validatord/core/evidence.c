@@ -150,6 +150,62 @@ static int find_negative(struct arena *arena, const struct message *message,
     return 0;
 }
 
+/* ANY: one RRset of the name is an answer (RFC 8482 4.1). */
+static const struct rrset *find_any(const struct rrset_list *list, const uint8_t *owner)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->items[i].count > 0 && list->items[i].class == CLASS_IN &&
+            name_equal(list->items[i].owner, owner))
+            return &list->items[i];
+    return NULL;
+}
+
+/* RRSIG: the signatures of the name's RRsets, as sets without data. Nothing signs them. */
+static int find_signatures(struct arena *arena, const struct rrset_list *list, const uint8_t *owner,
+                           enum rank rank, struct finding *f)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct rrset alone = list->items[i];
+        if (alone.sig_count == 0 || alone.class != CLASS_IN || !name_equal(alone.owner, owner))
+            continue;
+        alone.count = 0;
+        alone.ttl = alone.sig_ttl;
+        int r = take(arena, &f->main, &alone, rank);
+        if (r < 0)
+            return r;
+        f->kind = FINDING_POSITIVE;
+    }
+    return 0;
+}
+
+/* The part that answers: data, an alias, or a denial. */
+static int find_answer(struct arena *arena, const struct message *message, const struct rrset_list *answer,
+                       const struct rrset_list *authority, const uint8_t *qname, uint16_t qtype,
+                       const uint8_t *cut, struct finding *f)
+{
+    enum rank rank = message->flags & FLAG_AA ? RANK_ANSWER : RANK_ANSWER_NONAUTH;
+    const struct rrset *positive =
+        qtype == TYPE_ANY ? find_any(answer, qname) : find_set(answer, qname, qtype);
+
+    /* A CNAME that was asked for may still be a DNAME's synthesis, which has no signature of its own. */
+    if (positive && positive->type == TYPE_CNAME && !positive->sig_count && find_dname(answer, qname, cut))
+        positive = NULL;
+    if (qtype == TYPE_RRSIG) {
+        int r = find_signatures(arena, answer, qname, rank, f);
+        if (r < 0 || f->kind == FINDING_POSITIVE)
+            return r;
+    }
+    if (positive) {
+        f->kind = FINDING_POSITIVE;
+        return take(arena, &f->main, positive, rank);
+    }
+    if (find_set(answer, qname, TYPE_CNAME) || find_dname(answer, qname, cut))
+        return find_alias(arena, message, answer, authority, qname, qtype, cut, rank, f);
+    if (message->rcode != RCODE_YXDOMAIN)
+        return find_negative(arena, message, authority, qname, cut, f);
+    return 0;
+}
+
 int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, uint16_t qtype,
                  const uint8_t *cut, struct finding *ret_finding)
 {
@@ -182,19 +238,7 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
     adopt_signatures(&authority, &answer);
     adopt_signatures(&authority, &additional);
 
-    enum rank rank = message.flags & FLAG_AA ? RANK_ANSWER : RANK_ANSWER_NONAUTH;
-    const struct rrset *positive = find_set(&answer, qname, qtype);
-    /* A CNAME that was asked for may still be a DNAME's synthesis, which has no signature of its own. */
-    if (positive && qtype == TYPE_CNAME && !positive->sig_count && find_dname(&answer, qname, cut))
-        positive = NULL;
-    if (positive) {
-        f.kind = FINDING_POSITIVE;
-        r = take(arena, &f.main, positive, rank);
-    } else if (find_set(&answer, qname, TYPE_CNAME) || find_dname(&answer, qname, cut)) {
-        r = find_alias(arena, &message, &answer, &authority, qname, qtype, cut, rank, &f);
-    } else if (message.rcode != RCODE_YXDOMAIN) {
-        r = find_negative(arena, &message, &authority, qname, cut, &f);
-    }
+    r = find_answer(arena, &message, &answer, &authority, qname, qtype, cut, &f);
     if (r == 0 && f.kind != FINDING_GARBAGE)
         r = take_proof(arena, &authority, cut, &f.proof);
     if (r < 0)

@@ -35,7 +35,7 @@ static void add_what(struct text *text, uint16_t ede)
         text_add(text, "signature expires before it is valid");
         break;
     case EDE_DNSKEY_MISSING:
-        text_add(text, "no such key");
+        text_add(text, "no usable key");
         break;
     case EDE_RRSIGS_MISSING:
         text_add(text, "no signature");

@@ -261,7 +261,7 @@ void val_fetch_cancel(struct val_core *core, struct fetch *fetch)
         purse_release(TAKE(fetch->purse));
 }
 
-int val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
+static int take_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
 {
     struct job *owner = fetch->owner;
 
@@ -288,6 +288,16 @@ int val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct 
     fetch->forwarded = evidence->forwarded;
     val_job_ready(core, owner);
     return 0;
+}
+
+void val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)
+{
+    if (take_evidence(core, fetch, evidence) == 0)
+        return;
+    /* More than the arena of one job is meant to hold: that job's failure, not ours. */
+    val_failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the answers are too large");
+    fetch->failure.budget = fetch->done = true;
+    val_job_ready(core, fetch->owner);
 }
 
 /* recursord's own words, as far as they are harmless: printable ASCII. */

@@ -20,8 +20,8 @@
 #define VAL_NTA_MAX       1024u
 
 #define QUESTION_ARENA_BYTES (1024u * 1024u)
-#define TASK_ARENA_BYTES     (2048u * 1024u)
-#define ZONE_ARENA_BYTES     (2048u * 1024u)
+#define TASK_ARENA_BYTES     (4096u * 1024u)
+#define ZONE_ARENA_BYTES     (4096u * 1024u)
 
 #define FETCH_TRIES 3u /* one, and two more at other servers when what came does not validate */
 #define FETCH_LOST_TRIES                                                                                     \
@@ -359,7 +359,7 @@ bool val_fetch_retry(struct fetch *fetch);
 void val_fetch_avoid(struct fetch *fetch, const struct address *server);
 void val_fetch_cancel(struct val_core *core, struct fetch *fetch);
 struct fetch *val_fetch_find(struct val_core *core, uint64_t id);
-int val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence);
+void val_fetch_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence);
 void val_fetch_done(struct val_core *core, struct fetch *fetch, const struct val_done *done);
 void val_fetch_lost(struct val_core *core, struct fetch *fetch);
 void val_fetch_resume(struct val_core *core, struct fetch *fetch);

@@ -30,7 +30,8 @@ static int step_signer(struct val_core *core, struct task *task)
     unsigned anchor_labels;
 
     enum governed governed = policy_governs(core, judged_name(task), &anchor_labels);
-    if (governed != GOVERNED_ANCHOR) {
+    bool signatures = task->job.type == TYPE_RRSIG && !is_negative(task); /* nothing signs those */
+    if (governed != GOVERNED_ANCHOR || signatures) {
         if (governed == GOVERNED_NTA)
             val_failure_set(&task->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
         val_task_finish(core, task, SECURITY_INSECURE);
@@ -126,13 +127,18 @@ static int step_walk(struct val_core *core, struct task *task)
         val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     case WALK_FAILED:
-        val_task_fail(core, task, &why);
-        return WAIT_NONE;
+        if (!why.transport || why.budget) {
+            val_task_fail(core, task, &why);
+            return WAIT_NONE;
+        }
+        break; /* nobody says that this is insecure; another server may have the signatures */
     case WALK_SECURE:
         break;
     }
-    uint16_t ede =
-        is_negative(task) && task->finding.proof.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING;
+    bool unsigned_denial = task->finding.main.count == 0 || task->finding.main.items[0].sig_count == 0;
+    uint16_t ede = is_negative(task) && task->finding.proof.count == 0 && !unsigned_denial
+                       ? EDE_NSEC_MISSING
+                       : EDE_RRSIGS_MISSING;
     uint16_t type =
         is_negative(task) || !task->finding.main.count ? task->job.type : task->finding.main.items[0].type;
     val_failure_rrset(&why, ede, signed_name(task), type, 0);

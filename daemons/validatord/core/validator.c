@@ -131,10 +131,24 @@ static int leave(struct val_core *core, int r)
     return r;
 }
 
+/* Whoever asks cannot give a question more than THREATS allows. */
+static struct budget budget_clamp(const struct budget *asked, mono_ns now)
+{
+    struct budget most = budget_fresh(now);
+
+    return (struct budget){.upstream_queries = MIN(asked->upstream_queries, most.upstream_queries),
+                           .cname_steps = MIN(asked->cname_steps, most.cname_steps),
+                           .signatures = MIN(asked->signatures, most.signatures),
+                           .nsec3_hashes = MIN(asked->nsec3_hashes, most.nsec3_hashes),
+                           .bytes = MIN(asked->bytes, most.bytes),
+                           .deadline = mono_earlier(asked->deadline, most.deadline)};
+}
+
 /* No room for the question: SERVFAIL at once, from a question that lives for that alone. */
 static struct question *question_new(struct val_core *core, const struct val_question *event)
 {
-    struct purse *purse = purse_new(&event->budget);
+    struct budget budget = budget_clamp(&event->budget, core->env->mono);
+    struct purse *purse = purse_new(&budget);
     if (!purse)
         return NULL;
     struct job *job =
@@ -185,7 +199,9 @@ int val_core_evidence(struct val_core *core, const struct env *env, const struct
 {
     enter(core, env, view);
     struct fetch *fetch = val_fetch_find(core, evidence->fetch);
-    return leave(core, fetch ? val_fetch_evidence(core, fetch, evidence) : 0);
+    if (fetch)
+        val_fetch_evidence(core, fetch, evidence);
+    return leave(core, 0);
 }
 
 int val_core_done(struct val_core *core, const struct env *env, const struct cache_view *view,
