@@ -134,22 +134,34 @@ static int add_link(void *ctx, const struct val_link *link)
     return 0;
 }
 
+/* The answer's records as a zone file has them. */
+static json_t *record_texts(const struct rrset_list *list)
+{
+    json_t *texts = json_array();
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct rrset *set = &list->items[i];
+        char owner[NAME_TEXT_MAX], type[16];
+        json_t *data = json_rdata(set), *one;
+        size_t index;
+
+        name_to_text(set->owner, owner);
+        rrtype_to_text(set->type, type);
+        json_array_foreach(data, index, one) json_array_append_new(
+            texts, json_sprintf("%s %u IN %s %s", owner, set->ttl, type, json_string_value(one)));
+        json_decref(data);
+    }
+    return texts;
+}
+
 static json_t *answer_json(const struct answer *answer)
 {
-    json_t *records = json_array();
     char text[16];
 
-    for (uint32_t i = 0; i < answer->answer.count; i++) {
-        const struct rrset *set = &answer->answer.items[i];
-
-        json_array_append_new(records, json_pack("{s:o, s:o, s:I, s:o}", "name", json_name(set->owner),
-                                                 "type", json_rrtype(set->type), "ttl", (json_int_t)set->ttl,
-                                                 "data", json_rdata(set)));
-    }
     return json_pack("{s:s, s:s, s:b, s:b, s:I, s:o, s:o}", "rcode", rcode_to_text(answer->rcode, text),
                      "security", security_word(answer->security), "authentic", answer->authentic, "stale",
                      answer->stale, "ttl_s", (json_int_t)answer->ttl, "ede",
-                     json_ede(answer->ede, answer->ede_count), "records", records);
+                     json_ede(answer->ede, answer->ede_count), "records", record_texts(&answer->answer));
 }
 
 static void explain_reply(struct validatord *v, struct explain *explain, const struct answer *answer)

@@ -138,8 +138,9 @@ static json_t *zone_entry(const struct cache_zone *zone, const uint8_t *name, wa
     if (!json)
         return NULL;
     if (zone->has_delegation) {
-        json_object_set_new(json, "ns", json_rdata(&zone->ns));
-        json_object_set_new(json, "ns_ttl", ttl_left(zone->ns_expires, now));
+        json_object_set_new(json, "type", json_rrtype(TYPE_NS));
+        json_object_set_new(json, "ttl", ttl_left(zone->ns_expires, now));
+        json_object_set_new(json, "data", json_rdata(&zone->ns));
     }
     if (zone->ds_state != DS_UNKNOWN) {
         json_object_set_new(json, "ds_ttl", ttl_left(zone->ds_expires, now));

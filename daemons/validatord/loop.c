@@ -2,6 +2,7 @@
  * loop_drain(); the last one of a wake-up calls loop_settle(). */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemons/validatord/control.h"
@@ -149,6 +150,13 @@ static void on_committed(void *ctx, uint64_t sequence, int result)
 {
     struct validatord *v = ctx;
 
+    if (result == -EUCLEAN) {
+        /* main.c moves the file aside; a new process begins a new one. */
+        log_error("the cache file is damaged; starting anew without it");
+        v->cache_damaged = true;
+        sd_event_exit(v->daemon.event, EXIT_FAILURE);
+        return;
+    }
     if (result < 0) {
         if (v->commits_failed++ % 600 == 0) /* once a minute at the default interval */
             log_error("a commit to the cache failed: %s; its entries are lost", strerror(-result));

@@ -37,6 +37,33 @@ static uint64_t wall_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+static int run_first_epoch(struct writer_op *op, struct store *store)
+{
+    struct validatord *v = CONTAINER_OF(op, struct validatord, first_epoch);
+
+    return store_commit(store, NULL, 0, v->epoch, daemon_mono());
+}
+
+static void done_first_epoch(struct writer_op *op, int result)
+{
+    if (result < 0 && result != -ECANCELED)
+        log_error("the epoch could not be written to the cache: %s", strerror(-result));
+}
+
+/* A new file has no epoch yet: it begins with the seconds since 1970, which are above any that flushes and
+ * NTAs of a file before it can have counted to, so that it never falls. Persisted before any operation counts
+ * on from it. */
+static void begin_epoch(struct validatord *v)
+{
+    v->epoch = writer_epoch(v->writer);
+    if (v->epoch)
+        return;
+    v->epoch = wall_us() / 1000000;
+    writer_set_epoch(v->writer, v->epoch);
+    v->first_epoch = (struct writer_op){.run = run_first_epoch, .done = done_first_epoch};
+    writer_submit(v->writer, &v->first_epoch);
+}
+
 static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
 {
     const Holdfast__Config__Snapshot *snapshot = v->daemon.snapshot;
@@ -60,12 +87,7 @@ static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
     }
     if (quarantined)
         log_error("the cache file was damaged; it is now %s, and a new one was begun", quarantined);
-    /* A new file has no epoch yet; seconds since 1970 are above any that flushes and NTAs can have counted
-     * to. */
-    v->epoch = writer_epoch(v->writer);
-    if (v->epoch == 0)
-        v->epoch = wall_us() / 1000000;
-    writer_set_epoch(v->writer, v->epoch);
+    begin_epoch(v);
     v->file_generation = file_generation(v);
     atomic_store(&v->shared.page->epoch, v->epoch);
     atomic_store(&v->shared.page->commit_sequence, config.commit_sequence);
@@ -112,10 +134,8 @@ static int enter_sandbox(struct validatord *v)
 {
     int r;
 
-    if (!v->daemon.snapshot->sandbox) {
-        log_warning("process.sandbox is off: holdfast-validatord runs without its sandbox");
+    if (!v->daemon.snapshot->sandbox)
         return 0;
-    }
     r = sandbox_enter(SANDBOX_VALIDATORD);
     if (r < 0)
         log_error("cannot enter the sandbox: %s; process.sandbox: false runs without", strerror(-r));
@@ -165,6 +185,18 @@ static void tear_down(struct validatord *v)
     digester_free(v->digester);
 }
 
+/* The file is closed by now. */
+static void quarantine(const struct validatord *v)
+{
+    _cleanup_(freep) char *path = NULL;
+    int r = store_quarantine(v->daemon.state_directory, &path);
+
+    if (r == 0)
+        log_error("the damaged cache file is now %s", path);
+    else if (r < 0)
+        log_error("the damaged cache file could not be moved aside: %s", strerror(-r));
+}
+
 int main(int argc, char **argv)
 {
     struct validatord *v = calloc(1, sizeof(*v));
@@ -189,6 +221,8 @@ int main(int argc, char **argv)
     if (r >= 0)
         status = daemon_run(&v->daemon);
     tear_down(v);
+    if (v->cache_damaged)
+        quarantine(v);
     digester_free(flush_digester);
     daemon_finish(&v->daemon);
     free(v);

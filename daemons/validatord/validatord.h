@@ -38,8 +38,10 @@ struct validatord {
     struct control *control;
     sd_event_source *core_timer, *age_timer, *ready_timer;
     bool view_open;
+    bool cache_damaged; /* on the way out because of it */
     struct cache_view view;
     uint64_t epoch, file_generation;
+    struct writer_op first_epoch;
     mono_ns started;
     /* counters of the shell */
     uint64_t view_failures, writes_dropped, commits_failed, verdicts_dropped, fetches_refused;

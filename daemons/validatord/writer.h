@@ -16,7 +16,8 @@
 #include "common/base/list.h"
 #include "common/cache/store.h"
 
-#define WRITER_SYNC_AFTER_MS 1000u  /* no commit for that long: the last meta page is synced too (DESIGN 4)  \
+#define WRITER_SYNC_AFTER_MS                                                                                 \
+    1000u                           /* no commit for that long: the last meta page is synced too (DESIGN 4)  \
                                      */
 #define WRITER_SWEEP_SLICE    512u  /* entries looked at between two commits */
 #define WRITER_SWEEP_PAUSE_MS 20u   /* between slices while there is something to evict */
