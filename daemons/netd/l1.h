@@ -1,0 +1,38 @@
+#pragma once
+/* L1: ready replies in wire form, shared by the workers. An RCU hash table: a hit takes no lock and no
+ * memory.
+ *
+ * Key: name, type, and the bits of the question that change a reply's bytes (DO, CD, AD, RD, EDNS). The
+ * transport and the client's room do not: only whole replies are kept, and one that is too big for a client
+ * is a miss. Filling takes a mutex, and evicts by CLOCK: an entry that was never hit again goes first, so
+ * that a flood of names asked once cannot push out what is asked often. DESIGN 3.2, 4. */
+
+#include "daemons/netd/core/netd_core.h"
+
+struct l1;
+
+struct l1_stats {
+    uint64_t entries, bytes, cap_bytes, inserted, evicted, refused_older;
+};
+
+/* Of what the bytes were made from: the epoch, and the commit (or verdict) that they belong to. */
+struct l1_tag {
+    uint64_t epoch, sequence;
+};
+
+struct l1_hit {
+    uint64_t popularity; /* shared_sketch_hash of the entry's rr key */
+    bool refresh;        /* in the last tenth of its life, told to one caller only */
+};
+
+struct l1 *l1_new(size_t cap_bytes, struct siphash_key key);
+/* All readers must be gone. */
+void l1_free(struct l1 *l1);
+/* Inside an RCU read section. true: the question's reply is in reply. `turn` picks the rotation. */
+bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch, wall_s now, uint32_t turn,
+            uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit);
+/* Keeps a reply for keep_s seconds unless it cannot be indexed, is too big, or what is there is newer. The
+ * thread is registered with RCU. */
+void l1_put(struct l1 *l1, const struct netd_question *question, const uint8_t *reply, size_t size,
+            struct l1_tag tag, wall_s now, uint32_t keep_s, uint64_t popularity);
+void l1_stats(struct l1 *l1, struct l1_stats *ret_stats);

@@ -1,0 +1,40 @@
+#pragma once
+/* Counters of a worker: written by it alone, read by the main thread; relaxed atomics, so neither waits. */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+// clang-format off
+enum netd_stat {
+    STAT_QUERIES_UDP, STAT_QUERIES_TCP,
+    STAT_DROPPED,           /* QR=1, short, port 0 */
+    STAT_REFUSED_EARLY,     /* answered by policy or from a special-use name */
+    STAT_L1_HITS, STAT_L2_HITS, STAT_MISSES,
+    STAT_RESOLVES,          /* Resolve frames asked for, refreshes too */
+    STAT_REFRESHES,
+    STAT_VERDICTS, STAT_VERDICTS_LATE,
+    STAT_STALE,             /* answers by the client response timer or without validatord */
+    STAT_TIMEOUTS,          /* SERVFAIL because nothing came */
+    STAT_OVER_LIMIT,        /* waiting questions refused by a cap */
+    STAT_LEASE_EXPIRED,     /* L2 reads discarded */
+    STAT_TRUNCATED,
+    STAT_SEND_FAILED,
+    STAT_TCP_ACCEPTED, STAT_TCP_REFUSED, STAT_TCP_SLOW,
+    STAT_COUNT
+};
+// clang-format on
+
+struct stats {
+    _Atomic uint64_t count[STAT_COUNT];
+};
+
+static inline void stats_add(struct stats *stats, enum netd_stat which, uint64_t n)
+{
+    uint64_t was = atomic_load_explicit(&stats->count[which], memory_order_relaxed);
+    atomic_store_explicit(&stats->count[which], was + n, memory_order_relaxed);
+}
+
+static inline uint64_t stats_get(const struct stats *stats, enum netd_stat which)
+{
+    return atomic_load_explicit(&stats->count[which], memory_order_relaxed);
+}
