@@ -24,6 +24,7 @@ struct mapping {
     bool clause_named, clause_first;
     struct address clause_to[32];
     size_t clause_count;
+    bool date_off; /* val-override-date: -1 */
     char *why;
     size_t why_room;
 };
@@ -142,8 +143,6 @@ static const struct {
     {"harden-referral-path"},
     {"harden-unknown-additional"},
     {"harden-unverified-glue"},
-    {"harden-algo-downgrade"},
-    {"harden-dnssec-stripped"},
     {"harden-below-nxdomain"},
     {"prefetch-key"},
     {"rrset-cache-size"},
@@ -157,6 +156,14 @@ static const struct {
     {"val-max-restart"},
     {"serve-expired-ttl-reset"},
 };
+
+static void set_date(struct mapping *m, const char *value)
+{
+    int64_t date = to_time(value);
+    m->date_off = date <= 0;
+    if (date > 0)
+        m->config->start.s = date;
+}
 
 /* Deckard's files name the root's server outside any clause. */
 static int add_root_hint(struct mapping *m, const struct rpl_option *option)
@@ -183,7 +190,7 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
     else if (strcmp(k, "qname-minimisation-strict") == 0)
         c->rec.minimisation = yes(v) ? REC_MINIMISE_STRICT : c->rec.minimisation;
     else if (strcmp(k, "val-override-date") == 0 || strcmp(k, "val-override-timestamp") == 0)
-        c->start.s = to_time(v) > 0 ? to_time(v) : c->start.s;
+        set_date(m, v);
     else if (strcmp(k, "trust-anchor") == 0)
         return add_anchor(m, o);
     else if (strcmp(k, "stub-addr") == 0)
@@ -225,6 +232,9 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->val.max_ttl_s = c->netd.max_ttl_s = (uint32_t)atoi(v);
     else if (strcmp(k, "cache-min-ttl") == 0)
         c->val.min_ttl_s = (uint32_t)atoi(v);
+    else if (strcmp(k, "harden-algo-downgrade") == 0 || strcmp(k, "harden-dnssec-stripped") == 0)
+        /* RFC 6840 5.11: any valid path suffices; a zone with a DS that is not signed is bogus */
+        return yes(v) == (k[7] == 'd') ? 0 : refuse(m, o);
     else {
         for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
             if (strcmp(ignored[i].key, k) == 0)
@@ -336,6 +346,20 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                    .max_ttl_s = 86400};
 }
 
+/* A scenario without validation time is played an hour after its first signature was made. */
+static int64_t first_signature(const struct scenario *scenario, int64_t otherwise)
+{
+    for (const struct rpl_range *range = scenario->ranges; range; range = range->next)
+        for (const struct rpl_entry *entry = range->entries; entry; entry = entry->next)
+            for (int s = 0; s < 3; s++)
+                for (size_t i = 0; i < ldns_rr_list_rr_count(entry->section[s]); i++) {
+                    const ldns_rr *rr = ldns_rr_list_rr(entry->section[s], i);
+                    if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG)
+                        return (int64_t)ldns_rdf2native_int32(ldns_rr_rrsig_inception(rr)) + 3600;
+                }
+    return otherwise;
+}
+
 int options_map(const struct scenario *scenario, struct world_config *ret_config, char *ret_why, size_t room)
 {
     struct mapping *m = calloc(1, sizeof(*m));
@@ -356,6 +380,8 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
         if (clause ? map_clause(m, o) : map_server(m, o))
             return 1;
     }
+    if (m->date_off)
+        ret_config->start.s = first_signature(scenario, ret_config->start.s);
     if (finish_clause(m)) {
         snprintf(ret_why, room, "more zones than the player holds");
         return 1;

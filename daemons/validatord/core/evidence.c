@@ -27,20 +27,36 @@ static struct rrset *find_dname(const struct rrset_list *list, const uint8_t *na
     return NULL;
 }
 
+static bool has_rdata(const struct rdata *list, unsigned count, const struct rdata *rdata)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (list[i].size == rdata->size && memcmp(list[i].data, rdata->data, rdata->size) == 0)
+            return true;
+    return false;
+}
+
 /* Some servers put an RRSIG into another section than what it covers. It proves as much from there. */
-static void adopt_signatures(struct rrset_list *list, const struct rrset_list *others)
+static int adopt_signatures(struct arena *arena, struct rrset_list *list, const struct rrset_list *others)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         struct rrset *rrset = &list->items[i];
-        if (rrset->count == 0 || rrset->sig_count > 0)
+        const struct rrset *more = rrset->count ? rrset_list_find(others, rrset->owner, rrset->type) : NULL;
+        if (!more || more->sig_count == 0 || more->class != rrset->class)
             continue;
-        const struct rrset *signatures = rrset_list_find(others, rrset->owner, rrset->type);
-        if (!signatures || signatures->sig_count == 0 || signatures->class != rrset->class)
-            continue;
-        rrset->sig = signatures->sig;
-        rrset->sig_count = signatures->sig_count;
-        rrset->sig_ttl = signatures->sig_ttl;
+        unsigned room = MIN(rrset->sig_count + more->sig_count, SIGNATURE_MAX_SIGS), count = 0;
+        struct rdata *sig = arena_array(arena, room, sizeof(*sig));
+        if (!sig)
+            return -ENOMEM;
+        for (unsigned k = 0; k < rrset->sig_count && count < room; k++)
+            sig[count++] = rrset->sig[k];
+        for (unsigned k = 0; k < more->sig_count && count < room; k++)
+            if (!has_rdata(sig, count, &more->sig[k]))
+                sig[count++] = more->sig[k];
+        rrset->sig_ttl = rrset->sig_count ? MIN(rrset->sig_ttl, more->sig_ttl) : more->sig_ttl;
+        rrset->sig = sig;
+        rrset->sig_count = (uint16_t)count;
     }
+    return 0;
 }
 
 static int take(struct arena *arena, struct rrset_list *list, const struct rrset *rrset, enum rank rank)
@@ -231,12 +247,16 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
         r = message_rrsets(arena, &message, SECTION_AUTHORITY, SECTION_RRSETS, &authority);
     if (r == 0)
         r = message_rrsets(arena, &message, SECTION_ADDITIONAL, SECTION_RRSETS, &additional);
+    if (r == 0)
+        r = adopt_signatures(arena, &answer, &authority);
+    if (r == 0)
+        r = adopt_signatures(arena, &answer, &additional);
+    if (r == 0)
+        r = adopt_signatures(arena, &authority, &answer);
+    if (r == 0)
+        r = adopt_signatures(arena, &authority, &additional);
     if (r != 0)
         return r < 0 ? r : 0;
-    adopt_signatures(&answer, &authority);
-    adopt_signatures(&answer, &additional);
-    adopt_signatures(&authority, &answer);
-    adopt_signatures(&authority, &additional);
 
     r = find_answer(arena, &message, &answer, &authority, qname, qtype, cut, &f);
     if (r == 0 && f.kind != FINDING_GARBAGE)

@@ -76,6 +76,15 @@ static void take_outcome(struct val_core *core, struct judge *judge)
     judge->trying = false;
 }
 
+/* THREATS: NSEC next out of zone. No zone denies anything outside itself. */
+static bool leads_out_of_zone(const struct judge *judge, const struct rrset *rrset)
+{
+    for (unsigned i = 0; rrset->type == TYPE_NSEC && i < rrset->count; i++)
+        if (!name_is_under(rrset->rdata[i].data, judge->zone))
+            return true;
+    return false;
+}
+
 int val_judge_run(struct val_core *core, struct job *job, struct judge *judge)
 {
     if (!judge->expires) {
@@ -96,6 +105,12 @@ int val_judge_run(struct val_core *core, struct job *job, struct judge *judge)
             signature_try_init(&judge->try, &judge->list->items[judge->index], judge->zone, judge->dnskey,
                                &core->config.algorithms, core->env->wall);
             judge->trying = true;
+            if (leads_out_of_zone(judge, &judge->list->items[judge->index])) {
+                judge->try.reason = (struct signature_reason){.ede = EDE_DNSSEC_BOGUS};
+                if (item_bad(judge))
+                    return WAIT_NONE;
+                continue;
+            }
         }
         int r = signature_try_next(&judge->try, job->arena, judge->only_key, &request);
         if (r < 0)

@@ -71,8 +71,10 @@ int verdict_append(struct question *question, const struct task *task, bool raw)
         return r;
     if (f->kind == FINDING_NXDOMAIN)
         answer->rcode = RCODE_NXDOMAIN;
-    else if (f->kind == FINDING_DNAME && !f->target)
+    else if (f->kind == FINDING_DNAME && !f->target) {
         answer->rcode = RCODE_YXDOMAIN;
+        answer->authentic = false; /* the DNAME is signed; that the name grows too long is nobody's record */
+    }
     answer->negative = negative;
     return 0;
 }
