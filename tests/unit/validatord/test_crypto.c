@@ -69,8 +69,6 @@ static void unknown_hash_and_digest_algorithms_are_said_to_be(void **state)
     digester_free(digester);
 }
 
-/* RFC 8080 6.1: the message is rebuilt by hand in test_signature; here any bytes will do to see shapes
- * refused. */
 static void keys_and_signatures_of_a_wrong_size_are_refused_without_harm(void **state)
 {
     struct verifier *verifier;
