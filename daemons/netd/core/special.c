@@ -17,6 +17,7 @@ enum special_kind {
     SPECIAL_LOCALHOST = 2, /* the loopback addresses, at every depth (RFC 6761 6.3) */
     SPECIAL_LOOPBACK4 = 3, /* 127.in-addr.arpa: PTR of 127.0.0.1 */
     SPECIAL_LOOPBACK6 = 4, /* ::1: PTR at the apex */
+    SPECIAL_ABSENT = 5,    /* NXDOMAIN at the apex too (RFC 6761 6.2, 6.4, RFC 7686 2) */
 };
 
 struct special_zone {
@@ -34,10 +35,10 @@ struct special_zone {
 
 static const struct special_zone zones[] = {
     ZONE(SPECIAL_LOCALHOST, "\11localhost"),
-    ZONE(SPECIAL_EMPTY, "\7invalid"),
-    ZONE(SPECIAL_EMPTY, "\4test"),
-    ZONE(SPECIAL_EMPTY, "\5onion"),
-    ZONE(SPECIAL_EMPTY, "\5local"),
+    ZONE(SPECIAL_ABSENT, "\7invalid"),
+    ZONE(SPECIAL_ABSENT, "\4test"),
+    ZONE(SPECIAL_ABSENT, "\5onion"),
+    ZONE(SPECIAL_ABSENT, "\5local"),
     ZONE(SPECIAL_EMPTY, "\4home\4arpa"),
     ZONE(SPECIAL_EMPTY, "\10resolver\4arpa"),
     ZONE(SPECIAL_EMPTY, "\7service\4arpa"),
@@ -201,7 +202,7 @@ static bool add_data(struct arena *arena, enum special_kind kind, const uint8_t 
 static bool exists(const struct netd_config *config, enum special_kind kind, const uint8_t *zone,
                    const uint8_t *name)
 {
-    return name_equal(name, zone) || kind == SPECIAL_LOCALHOST ||
+    return (name_equal(name, zone) && kind != SPECIAL_ABSENT) || kind == SPECIAL_LOCALHOST ||
            (kind == SPECIAL_LOOPBACK4 && name_is_under(loopback4_owner, name)) ||
            above_exempted(config, name);
 }
@@ -217,7 +218,7 @@ bool special_answer(const struct netd_config *config, struct arena *arena,
         return false;
 
     struct answer answer = {.rcode = RCODE_NOERROR, .security = SECURITY_INSECURE, .ttl = SPECIAL_TTL_S};
-    bool apex = name_equal(name, zone);
+    bool apex = name_equal(name, zone) && kind != SPECIAL_ABSENT;
     uint16_t type = question->ask_type;
     bool has = add_data(arena, kind, zone, name, type, &answer.answer);
     if (!has && apex && (question->qtype == TYPE_SOA || question->qtype == TYPE_ANY))

@@ -287,10 +287,6 @@ static void special_use_zones_are_answered_locally(void **state)
 {
     FIXTURE(f);
     static const char zones[][80] = {
-        "invalid.",
-        "test.",
-        "onion.",
-        "local.",
         "home.arpa.",
         "resolver.arpa.",
         "service.arpa.",
@@ -324,6 +320,15 @@ static void special_use_zones_are_answered_locally(void **state)
         special(f, zones[i], TYPE_SOA, RCODE_NOERROR, 1);
         special(f, zones[i], TYPE_NS, RCODE_NOERROR, 1);
         ask(f, zones[i], TYPE_DS, FLAG_RD, -1); /* the parent's to answer */
+    }
+    static const char absent[][12] = {"invalid.", "test.", "onion.", "local."};
+    for (unsigned i = 0; i < ARRAY_SIZE(absent); i++) {
+        char below[24] = "Host.";
+        strcat(below, absent[i]);
+        special(f, below, TYPE_A, RCODE_NXDOMAIN, 0);
+        special(f, absent[i], TYPE_A, RCODE_NXDOMAIN, 0);
+        special(f, absent[i], TYPE_SOA, RCODE_NXDOMAIN, 0);
+        special(f, absent[i], TYPE_NS, RCODE_NXDOMAIN, 0);
     }
 }
 
