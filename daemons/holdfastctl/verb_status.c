@@ -193,8 +193,7 @@ int ctl_verb_health(struct ctl *ctl, int argc, char **argv)
                 code == CTL_OK       ? "healthy"
                 : code == CTL_FAILED ? "degraded"
                                      : "not running");
-        if (code != CTL_OK)
-            ctl_print_fields(ctl, report, NULL, 4);
+        ctl_print_fields(ctl, report, NULL, 4);
     }
     json_decref(report);
     json_decref(round.all);
