@@ -143,7 +143,7 @@ def test_flush_caches_forgets_what_it_should(resolver, sniffer, arguments, gone,
 
 
 def test_a_negative_trust_anchor_works_persists_and_goes(make_resolver):
-    resolver = make_resolver("nta")
+    resolver = make_resolver("nta", port=5310)
     name, zone = "www.expired.com.", "expired.com"
     assert resolver.ask(name).rcode() == dns.rcode.SERVFAIL
     done = resolver.ctl("nta", "add", zone, "--lifetime", "1h", "--reason", "signatures expired, zone owner told")
@@ -169,7 +169,7 @@ def test_a_negative_trust_anchor_works_persists_and_goes(make_resolver):
 
 
 def test_an_nta_is_kept_over_kill_9_at_once(make_resolver):
-    resolver = make_resolver("nta-kill")
+    resolver = make_resolver("nta-kill", port=5311)
     resolver.ask("com.", "SOA")
     assert resolver.ctl("nta", "add", "expired.com", "--reason", "test").returncode == OK
     resolver.kill_all()
