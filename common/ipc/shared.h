@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-#include "common/base/siphash.h"
+#include "common/base/util.h"
 
 #define SHARED_PAGE_BYTES   4096u
 #define SHARED_PAGE_MAGIC   0x68667067u /* "hfpg" */
@@ -26,13 +26,10 @@ struct shared_page {
     _Atomic uint64_t file_generation; /* of the cache file; 0: readers go without it */
 };
 
-/* What popularity is counted by: the rr key (cache_key_rr) of the question's name and type. No secret: the
- * worst that collisions can do is to keep the wrong entry. */
-static inline uint64_t shared_sketch_hash(const void *key, size_t size)
-{
-    const struct siphash_key none = {0, 0};
-    return siphash24(&none, key, size);
-}
+/* What popularity is counted by: cache_key_hash() of the rr key (cache_key_rr) of the question's name and
+ * type, which is also what the sweep looks an entry up by. No secret: the worst that collisions can do is to
+ * keep the wrong entry.
+ */
 
 static inline size_t shared_sketch_slot(uint64_t hash, unsigned row)
 {

@@ -21,7 +21,7 @@ struct l1_tag {
 };
 
 struct l1_hit {
-    uint64_t popularity; /* shared_sketch_hash of the entry's rr key */
+    uint64_t popularity; /* cache_key_hash of the entry's rr key */
     bool refresh;        /* in the last tenth of its life, told to one caller only */
 };
 

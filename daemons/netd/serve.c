@@ -15,7 +15,7 @@ static uint64_t popularity_of(const struct netd_question *question)
 {
     struct cache_key key;
     return cache_key_rr(question->qname, question->ask_type, &key) == 0
-               ? shared_sketch_hash(key.bytes, key.size)
+               ? cache_key_hash(cache_key_slice(&key))
                : 0;
 }
 
