@@ -232,6 +232,24 @@ bool val_fetch_retry(struct fetch *fetch)
     return true;
 }
 
+int val_fetch_share(struct fetch *fetch, struct job *owner, const struct fetch *from)
+{
+    if (fetch->tries > 0 || fetch->running || fetch->again)
+        return 0;
+    struct slice message = from->message;
+    message.data = arena_copy(owner->arena, message.data, message.size);
+    if (!message.data)
+        return -ENOMEM;
+    fetch->owner = owner;
+    fetch->type = from->type;
+    fetch->tries = 1;
+    fetch->answered = true;
+    fetch->message = message;
+    memcpy(fetch->cut, from->cut, sizeof(fetch->cut));
+    fetch->server = from->server;
+    return 0;
+}
+
 void val_fetch_avoid(struct fetch *fetch, const struct address *server)
 {
     if (server->family && fetch->avoid_count < ARRAY_SIZE(fetch->avoid))

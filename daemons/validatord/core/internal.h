@@ -16,7 +16,8 @@
 /* Caps on what clients and servers can fill. Over a cap a question is SERVFAIL at once. */
 #define VAL_QUESTIONS_MAX 4096u /* running at once: ten times what a busy resolver has open, 10 s each */
 #define VAL_JOBS_MAX      32768u
-#define VAL_CLIENTS_MAX   64u /* that wait for one question; THREATS: DNSBomb */
+#define VAL_CLIENTS_MAX   4096u  /* that wait for one question; THREATS: DNSBomb */
+#define VAL_WAITING_MAX   65536u /* that wait for any */
 #define VAL_NTA_MAX       1024u
 
 #define QUESTION_ARENA_BYTES (1024u * 1024u)
@@ -221,12 +222,12 @@ struct client {
 
 struct question {
     struct job job;
-    struct client clients[VAL_CLIENTS_MAX];
-    unsigned client_count;
+    struct client *clients; /* an array that grows */
+    unsigned client_count, client_room;
     bool refresh, restarted, cd_bytes;
-    struct task *task;      /* the running link, held */
-    const uint8_t *current; /* the name that is asked for now */
-    struct answer answer;
+    struct task *task;             /* the running link, held */
+    const uint8_t *current;        /* the name that is asked for now */
+    struct answer answer, refusal; /* refusal: for clients beyond the cap */
     unsigned steps;
 };
 
@@ -257,7 +258,7 @@ struct val_core {
     struct list jobs[TABLE_BUCKETS], fetches[TABLE_BUCKETS], verifies[TABLE_BUCKETS];
     struct list ready, actions, ntas;
     unsigned nta_count;
-    size_t job_count, question_count, task_count;
+    size_t job_count, question_count, task_count, waiting_count;
     struct job **heap;
     size_t heap_count, heap_room;
     struct action *given; /* the action whose bytes the shell may be looking at */
@@ -356,6 +357,9 @@ int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owne
 int val_fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
 /* What came does not do: the next fetch_step asks again, other servers first. False: no tries left. */
 bool val_fetch_retry(struct fetch *fetch);
+/* The answer of another job's fetch for the same serves this one, if it is not under way yet. 0 or -ENOMEM.
+ */
+int val_fetch_share(struct fetch *fetch, struct job *owner, const struct fetch *from);
 void val_fetch_avoid(struct fetch *fetch, const struct address *server);
 void val_fetch_cancel(struct val_core *core, struct fetch *fetch);
 struct fetch *val_fetch_find(struct val_core *core, uint64_t id);
@@ -425,6 +429,8 @@ void val_question_fail(struct val_core *core, struct question *question, const s
 void val_question_timeout(struct val_core *core, struct question *question);
 void verdict_start(struct answer *answer);
 void verdict_send(struct val_core *core, struct question *question);
+/* SERVFAIL at once to a client for whom there is no room. */
+void verdict_refuse(struct val_core *core, struct question *question, const struct client *client);
 /* The link of a finished task appended to the answer. 0 or -ENOMEM. */
 int verdict_append(struct question *question, const struct task *task, bool raw);
 int verdict_merge(struct question *question, const struct answer *part);

@@ -85,6 +85,7 @@ static void job_dealloc(struct job *job)
 {
     switch (job->kind) {
     case JOB_QUESTION:
+        free(job_question(job)->clients);
         free(job_question(job));
         break;
     case JOB_TASK:
@@ -184,8 +185,12 @@ void val_job_unlink(struct val_core *core, struct job *job)
         val_fetch_cancel(core, &zone->key_fetch);
         if (zone->signer)
             val_job_release(core, &TAKE(zone->signer)->job);
-    } else if (job_question(job)->task) {
-        val_job_release(core, &TAKE(job_question(job)->task)->job);
+    } else {
+        struct question *question = job_question(job);
+        core->waiting_count -= question->client_count;
+        question->client_count = 0;
+        if (question->task)
+            val_job_release(core, &TAKE(question->task)->job);
     }
     val_job_release(core, job);
 }

@@ -87,6 +87,10 @@ static int step_trust(struct val_core *core, struct task *task)
         return -ENOMEM;
     if (!zone->trust_done) {
         zone->want_trust = true;
+        if (task->job.type == TYPE_DNSKEY && task->fetch.answered &&
+            name_equal(task->job.name, zone->job.name) &&
+            val_fetch_share(&zone->key_fetch, &zone->job, &task->fetch) < 0)
+            return -ENOMEM;
         val_job_ready(core, &zone->job);
         val_job_wait(&task->job, &zone->job);
         return WAIT_MORE;

@@ -157,6 +157,24 @@ static struct question *question_new(struct val_core *core, const struct val_que
     return job ? job_question(job) : NULL;
 }
 
+/* 0, or 1: no room. */
+static int add_client(struct val_core *core, struct question *question, const struct client *client)
+{
+    if (question->client_count == VAL_CLIENTS_MAX || core->waiting_count >= VAL_WAITING_MAX)
+        return 1;
+    if (question->client_count == question->client_room) {
+        unsigned room = MAX(question->client_room * 2, 4u);
+        struct client *clients = realloc(question->clients, room * sizeof(*clients));
+        if (!clients)
+            return 1;
+        question->clients = clients;
+        question->client_room = room;
+    }
+    question->clients[question->client_count++] = *client;
+    core->waiting_count++;
+    return 0;
+}
+
 static int resolve(struct val_core *core, const struct val_question *event)
 {
     struct job *job = val_job_find(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled);
@@ -168,14 +186,9 @@ static int resolve(struct val_core *core, const struct val_question *event)
     struct question *question = joined ? job_question(job) : question_new(core, event);
     if (!question)
         return -ENOMEM;
-    if (question->client_count == VAL_CLIENTS_MAX) {
-        /* THREATS: DNSBomb. One more of these waits for nothing: it takes the place of the one that waited
-         * longest. */
-        memmove(&question->clients[0], &question->clients[1],
-                sizeof(question->clients[0]) * (VAL_CLIENTS_MAX - 1));
-        question->client_count--;
-    }
-    question->clients[question->client_count++] = (struct client){.client = event->client, .id = event->id};
+    struct client client = {.client = event->client, .id = event->id};
+    if (add_client(core, question, &client) != 0)
+        verdict_refuse(core, question, &client);
     if (!joined) {
         question->refresh = event->refresh;
         if (core->question_count > VAL_QUESTIONS_MAX) {
@@ -246,6 +259,7 @@ int val_core_client_lost(struct val_core *core, const struct env *env, uint64_t 
             for (unsigned j = 0; j < question->client_count; j++)
                 if (question->clients[j].client != client)
                     question->clients[kept++] = question->clients[j];
+            core->waiting_count -= question->client_count - kept;
             question->client_count = kept;
         }
     }

@@ -112,6 +112,25 @@ static void count(struct val_core *core, const struct answer *answer)
     }
 }
 
+void verdict_refuse(struct val_core *core, struct question *question, const struct client *client)
+{
+    static const char text[] = "too many clients wait";
+    struct answer *answer = &question->refusal;
+    struct action *action = val_action_new(core, VAL_ACTION_VERDICT, &question->job);
+
+    if (!action)
+        return;
+    *answer = (struct answer){.rcode = RCODE_SERVFAIL, .security = SECURITY_INDETERMINATE};
+    answer_add_ede(answer, EDE_OTHER, text, sizeof(text) - 1);
+    action->action.client = client->client;
+    action->action.id = client->id;
+    action->action.answer = answer;
+    action->action.qname = question->job.name;
+    action->action.qtype = question->job.type;
+    action->action.epoch = question->job.epoch;
+    count(core, answer);
+}
+
 void verdict_send(struct val_core *core, struct question *question)
 {
     struct answer *answer = &question->answer;
@@ -130,6 +149,8 @@ void verdict_send(struct val_core *core, struct question *question)
         action->action.epoch = question->job.epoch;
         count(core, answer);
     }
+    core->waiting_count -= question->client_count;
+    question->client_count = 0;
     question->job.finished = true;
     val_job_unlink(core, &question->job);
 }

@@ -190,7 +190,8 @@ int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, 
         zone->statement = statement;
         zone->want_ds = true;
         /* With a DS the keys will be needed: fetched while the walk goes on. */
-        zone->want_trust = zone->want_trust || statement.kind == FINDING_POSITIVE;
+        bool asked_anyway = fetch->type == TYPE_DNSKEY && name_equal(by->name, zone->job.name);
+        zone->want_trust = zone->want_trust || (statement.kind == FINDING_POSITIVE && !asked_anyway);
     }
     val_job_ready(core, &zone->job);
     return 0;

@@ -373,6 +373,9 @@ static void serve_name(struct lab *lab, const struct lab_zone *zone, const uint8
     }
     struct rrset *set = rrset_list_find(&zone->sets, name, qtype);
     struct rrset *cname = rrset_list_find(&zone->sets, name, TYPE_CNAME);
+    for (uint32_t i = 0; qtype == TYPE_ANY && !set && i < zone->sets.count; i++)
+        if (name_equal(zone->sets.items[i].owner, name))
+            set = &zone->sets.items[i];
     if (set || (cname && qtype != TYPE_CNAME)) {
         put(lab, zone, reply, SECTION_ANSWER, set ? set : cname, true);
         *ret_next = set ? NULL : target_of(lab, cname);

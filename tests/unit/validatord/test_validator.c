@@ -262,6 +262,39 @@ static void ds_and_dnskey_questions_are_secure(void **state)
     assert_true(answer->negative);
 }
 
+static void dnskey_question_fetches_the_keys_once(void **state)
+{
+    struct lab *lab = *state;
+
+    assert_secure(lab_ask(lab, "example.com.", TYPE_DNSKEY), RCODE_NOERROR);
+    /* two referrals, the answer, DNSKEY of the root and com */
+    assert_int_equal(lab->upstream, 5);
+    lab_reset(lab, false);
+    assert_secure(lab_ask(lab, "www.example.com.", TYPE_A), RCODE_NOERROR);
+    assert_int_equal(lab->upstream, 1);
+}
+
+static void any_is_answered_by_one_set(void **state)
+{
+    struct lab *lab = *state;
+    const struct answer *answer = lab_ask(lab, "www.example.com.", TYPE_ANY);
+
+    assert_secure(answer, RCODE_NOERROR);
+    assert_int_equal(answer->answer.count, 1);
+}
+
+static void names_denied_by_what_other_denials_left_cost_nothing(void **state)
+{
+    struct lab *lab = *state;
+
+    assert_secure(lab_ask(lab, "nothere.example.com.", TYPE_A), RCODE_NXDOMAIN);
+    unsigned before = lab->upstream;
+    /* below what does not exist, and another type of it (RFC 8020) */
+    assert_secure(lab_ask(lab, "a.nothere.example.com.", TYPE_A), RCODE_NXDOMAIN);
+    assert_secure(lab_ask(lab, "nothere.example.com.", TYPE_MX), RCODE_NXDOMAIN);
+    assert_int_equal(lab->upstream, before);
+}
+
 static void ttl_zero_is_answered_and_never_stored(void **state)
 {
     struct lab *lab = *state;
@@ -347,6 +380,9 @@ int main(void)
         BOTH(unsigned_zone_is_insecure_without_extra_queries),
         BOTH(optout_denials_are_secure_without_ad),
         BOTH(ds_and_dnskey_questions_are_secure),
+        BOTH(dnskey_question_fetches_the_keys_once),
+        BOTH(any_is_answered_by_one_set),
+        BOTH(names_denied_by_what_other_denials_left_cost_nothing),
         BOTH(ttl_zero_is_answered_and_never_stored),
         BOTH(questions_for_the_same_are_joined),
         cmocka_unit_test(zones_on_the_parents_servers_are_found_by_ds_lookups),

@@ -322,6 +322,70 @@ static void insecure_zones_and_validation_off_are_insecure(void **state)
     lab_free(lab);
 }
 
+static void silent_for_keys(struct lab *lab, struct lab_reply *reply)
+{
+    if (reply->qtype == TYPE_DNSKEY && name_equal(reply->qname, zone_text_name(lab->arena, "example.com."))) {
+        reply->silent = true;
+        lab->bent++;
+    }
+}
+
+static void keys_that_cannot_be_had_are_ede_9(void **state)
+{
+    struct lab *lab = lab_with(LAB_NSEC);
+    lab->bend = silent_for_keys;
+    lab_start(lab);
+    const struct answer *answer = lab_ask(lab, "www.example.com.", TYPE_A);
+    assert_int_equal(answer->rcode, RCODE_SERVFAIL);
+    assert_int_equal(answer->security, SECURITY_INDETERMINATE);
+    assert_true(lab_has_ede(answer, EDE_DNSKEY_MISSING));
+    lab_free(lab);
+}
+
+static void strip_once(struct lab *lab, struct lab_reply *reply)
+{
+    if (reply->referral || !name_is_under(reply->qname, zone_text_name(lab->arena, "www.example.com.")))
+        return;
+    if (reply->qtype == TYPE_DS)
+        reply->silent = true;
+    else if (lab->bent++ == 0)
+        lab_strip(reply, SECTION_ANSWER);
+}
+
+static void another_server_may_have_the_signatures(void **state)
+{
+    struct lab *lab = lab_with(LAB_NSEC);
+    lab->bend = strip_once;
+    lab_start(lab);
+    assert_true(lab_ask(lab, "www.example.com.", TYPE_A)->authentic);
+    assert_int_equal(lab->bent, 2);
+    assert_int_equal(lab->fetched[lab->fetches - 1].avoid_count, 1);
+    lab_free(lab);
+}
+
+static void nxdomain_for_ent(struct lab *lab, struct lab_reply *reply)
+{
+    if (name_equal(reply->qname, zone_text_name(lab->arena, "wild.example.com.")) && !reply->referral) {
+        reply->rcode = RCODE_NXDOMAIN;
+        lab->bent++;
+    }
+}
+
+static void nxdomain_for_a_proven_empty_nonterminal_is_nodata(void **state)
+{
+    static const enum lab_denial denials[] = {LAB_NSEC, LAB_NSEC3};
+    for (unsigned i = 0; i < 2; i++) {
+        struct lab *lab = lab_with(denials[i]);
+        lab->bend = nxdomain_for_ent;
+        lab_start(lab);
+        const struct answer *answer = lab_ask(lab, "wild.example.com.", TYPE_A);
+        assert_true(lab->bent > 0);
+        assert_int_equal(answer->rcode, RCODE_NOERROR);
+        assert_true(answer->authentic);
+        lab_free(lab);
+    }
+}
+
 static void one_good_path_among_bad_ones_is_enough(void **state)
 {
     struct lab *lab = lab_with(LAB_NSEC);
@@ -361,6 +425,9 @@ int main(void)
         cmocka_unit_test(nta_ends_by_itself),
         cmocka_unit_test(anchor_below_an_nta_still_validates_and_loses_at_its_node),
         cmocka_unit_test(insecure_zones_and_validation_off_are_insecure),
+        cmocka_unit_test(keys_that_cannot_be_had_are_ede_9),
+        cmocka_unit_test(another_server_may_have_the_signatures),
+        cmocka_unit_test(nxdomain_for_a_proven_empty_nonterminal_is_nodata),
         cmocka_unit_test(one_good_path_among_bad_ones_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

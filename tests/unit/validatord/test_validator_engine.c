@@ -259,6 +259,41 @@ static void upstream_budget_of_none_asks_nobody(void **state)
     assert_int_equal(lab->fetches, 0);
 }
 
+static void budget_of_a_question_is_never_more_than_ours(void **state)
+{
+    struct lab *lab = *state;
+    struct budget budget = {.upstream_queries = UINT32_MAX,
+                            .cname_steps = UINT32_MAX,
+                            .signatures = UINT32_MAX,
+                            .nsec3_hashes = UINT32_MAX,
+                            .bytes = UINT32_MAX,
+                            .deadline = MONO_NEVER};
+    struct val_action action;
+    lab_question(lab, "www.example.com.", TYPE_A, false, 1, &budget);
+    assert_true(val_core_next_action(lab->core, &action));
+    assert_int_equal(action.kind, VAL_ACTION_FETCH);
+    assert_true(action.budget.upstream_queries <= BUDGET_QUERIES_PER_NAME);
+    assert_true(action.budget.bytes <= BUDGET_BYTES);
+    assert_true(action.budget.deadline.ns <= mono_add_ms(lab->env.mono, BUDGET_WALL_MS).ns);
+}
+
+static void evidence_without_end_is_cut_off(void **state)
+{
+    struct lab *lab = *state;
+    static uint8_t bytes[60000];
+    lab->hold_fetches = true;
+    lab_question(lab, "www.example.com.", TYPE_A, false, 1, NULL);
+    lab_drive(lab);
+    for (unsigned i = 0; i < 100; i++) {
+        struct val_evidence evidence = {
+            .fetch = lab->held[0], .kind = 1, .cut = name_root, .message = slice_make(bytes, sizeof(bytes))};
+        assert_int_equal(val_core_evidence(lab->core, &lab->env, &lab->view, &evidence), 0);
+        lab_drive(lab);
+    }
+    assert_int_equal(lab->verdict_count, 1);
+    assert_int_equal(lab->verdicts[0].answer.rcode, RCODE_SERVFAIL);
+}
+
 static void silent_recursord_ends_at_the_deadline(void **state)
 {
     struct lab *lab = *state;
@@ -411,15 +446,18 @@ static void explain_shows_the_chain_and_the_failing_link(void **state)
     lab_free(lab);
 }
 
-static void joined_clients_are_capped(void **state)
+static void joined_clients_are_capped_and_refused_at_once(void **state)
 {
     struct lab *lab = *state;
     lab->hold_fetches = true;
-    for (unsigned i = 0; i < 100; i++)
+    for (unsigned i = 0; i < 5000; i++)
         lab_question(lab, "www.example.com.", TYPE_A, false, i, NULL);
     lab_drive(lab);
+    assert_int_equal(lab->verdict_count, 5000 - 4096);
+    assert_int_equal(lab->verdicts[0].answer.rcode, RCODE_SERVFAIL);
+    assert_true(lab->verdicts[0].client >= 4096);
     lab_pass(lab, 11);
-    assert_int_equal(lab->verdict_count, 64);
+    assert_int_equal(lab->verdict_count, 5000);
 }
 
 static void questions_over_the_cap_are_servfail_at_once(void **state)
@@ -469,6 +507,8 @@ int main(void)
         TEST(signature_budget_ends_in_servfail_for_at_most_30_seconds),
         TEST(keytrap_is_bounded),
         TEST(upstream_budget_of_none_asks_nobody),
+        TEST(budget_of_a_question_is_never_more_than_ours),
+        TEST(evidence_without_end_is_cut_off),
         TEST(silent_recursord_ends_at_the_deadline),
         TEST(lost_recursord_is_asked_again),
         TEST(recursord_that_stays_away_is_servfail_in_time),
@@ -476,7 +516,7 @@ int main(void)
         TEST(epoch_change_judges_again),
         TEST(priming_is_kept_only_with_addresses_of_its_servers),
         cmocka_unit_test(explain_shows_the_chain_and_the_failing_link),
-        TEST(joined_clients_are_capped),
+        TEST(joined_clients_are_capped_and_refused_at_once),
         TEST(questions_over_the_cap_are_servfail_at_once),
         TEST(good_data_outlives_a_failure_of_its_chain),
     };
