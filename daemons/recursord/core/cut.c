@@ -188,7 +188,7 @@ static void remember_glue(struct rec_core *core, const struct env *env, const st
 }
 
 struct cut *delegation_cut(struct rec_core *core, const struct env *env, struct task *task,
-                           const struct message *message, const uint8_t *child)
+                           const struct message *message, const uint8_t *child, const struct exchange *x)
 {
     struct cut *cut = cut_new(task->arena, child);
     if (!cut)
@@ -197,7 +197,12 @@ struct cut *delegation_cut(struct rec_core *core, const struct env *env, struct 
     read_glue(task, cut, message, task->cut->zone);
     remember_glue(core, env, message, cut, task->cut->zone);
     cut->up = task->cut;
-    memory_put_cut(core, cut, env->mono);
+    struct referral referral = {.wire = slice_make(message->wire, message->size),
+                                .server = x->server,
+                                .transport = x->transport,
+                                .from = task->cut->zone,
+                                .question = task_question(task)};
+    memory_put_cut(core, cut, task->kind == TASK_ADDRESS ? &referral : NULL, env->mono);
     cut_fill(core, env, task, cut);
     return cut;
 }

@@ -40,6 +40,55 @@ static void enter(struct task *task, struct cut *cut)
     minimise_enter(task);
 }
 
+/* What a fetch learnt goes to validatord at once. False: no memory. */
+static bool evidence(struct rec_core *core, struct task *task, enum rec_evidence_kind kind, struct slice wire,
+                     const struct address *server, enum rec_transport transport, uint64_t rtt_us)
+{
+    if (task->kind != TASK_FETCH)
+        return true;
+    struct rec_action *action = core_action(core, REC_ACTION_EVIDENCE);
+    void *bytes = action ? arena_copy(core->action_arena, wire.data, wire.size) : NULL;
+    if (!bytes) {
+        if (action)
+            action->kind = REC_ACTION_CANCEL;
+        return false;
+    }
+    action->fetch = task->fetch_id;
+    action->evidence = kind;
+    action->wire = slice_make(bytes, wire.size);
+    name_copy(task->cut->zone, action->cut);
+    action->server = *server;
+    action->transport = transport;
+    action->rtt_us = (uint32_t)MIN(rtt_us, (uint64_t)UINT32_MAX);
+    action->forwarded = task->cut->forward;
+    return true;
+}
+
+static uint64_t rtt_us(const struct exchange *x, const struct env *env)
+{
+    return (env->mono.ns - x->sent_at.ns) / 1000;
+}
+
+/* Down the referrals that sub-fetches were given a moment ago: they are handed on as they came and not asked
+ * for again. Not when an answer on this way has failed validation. */
+static void replay(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct referral referral;
+    while (task->kind == TASK_FETCH && !task->restarted && !task->avoid_count && !task->cut->forward) {
+        const struct cut *known = memory_referral(core, task->cut->zone, task->qname, env->mono, &referral);
+        if (!known || (task->qtype == TYPE_DS && name_equal(known->zone, task->qname)) ||
+            !budget_take(&task->budget.bytes, (uint32_t)referral.wire.size))
+            return;
+        struct cut *cut = cut_copy(task, known);
+        if (!cut || !evidence(core, task, REC_EVIDENCE_REFERRAL, referral.wire, &referral.server,
+                              referral.transport, 0))
+            return;
+        cut->up = task->cut;
+        cut_fill(core, env, task, cut);
+        enter(task, cut);
+    }
+}
+
 static enum rec_outcome failure(const struct task *task)
 {
     if (task->saw_bad)
@@ -77,6 +126,7 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
             return;
         }
         enter(task, cut);
+        replay(core, env, task);
     }
     if (task->retry >= 0) {
         unsigned index = (unsigned)task->retry;
@@ -97,7 +147,8 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
             (void)timer_arm(&core->timers, &task->hedge, mono_add_ms(env->mono, HEDGE_MS));
     }
     if (found && task->cut->servers[index].avoid) {
-        /* Only servers are left whose answers did not validate: those without a known address may do better. */
+        /* Only servers are left whose answers did not validate: those without a known address may do better.
+         */
         if (!list_empty(&task->waits))
             return;
         if (idle && lookup_start(core, env, task, true)) {
@@ -111,29 +162,6 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         exhausted(core, env, task);
 }
 
-static bool evidence(struct rec_core *core, struct task *task, enum rec_evidence_kind kind, struct slice wire,
-                     const struct exchange *x, const struct env *env)
-{
-    if (task->kind != TASK_FETCH)
-        return true;
-    struct rec_action *action = core_action(core, REC_ACTION_EVIDENCE);
-    void *bytes = action ? arena_copy(core->action_arena, wire.data, wire.size) : NULL;
-    if (!bytes) {
-        if (action)
-            action->kind = REC_ACTION_CANCEL;
-        return false;
-    }
-    action->fetch = task->fetch_id;
-    action->evidence = kind;
-    action->wire = slice_make(bytes, wire.size);
-    name_copy(task->cut->zone, action->cut);
-    action->server = x->server;
-    action->transport = x->transport;
-    action->rtt_us = (uint32_t)MIN((env->mono.ns - x->sent_at.ns) / 1000, (uint64_t)UINT32_MAX);
-    action->forwarded = task->cut->forward;
-    return true;
-}
-
 static void answered(struct rec_core *core, const struct env *env, struct task *task,
                      const struct message *message, struct slice wire, const struct exchange *x)
 {
@@ -141,7 +169,7 @@ static void answered(struct rec_core *core, const struct env *env, struct task *
         lookup_answer(core, env, task, message);
     else if (task->kind == TASK_PRIMING)
         priming_answer(core, env, task, message);
-    bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, x, env);
+    bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, &x->server, x->transport, rtt_us(x, env));
     rec_task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
 }
 
@@ -171,12 +199,14 @@ static void refer(struct rec_core *core, const struct env *env, struct task *tas
                   const struct exchange *x)
 {
     core->stats.referrals++;
-    struct cut *cut = delegation_cut(core, env, task, message, child);
-    if (!cut || !evidence(core, task, REC_EVIDENCE_REFERRAL, wire, x, env)) {
+    struct cut *cut = delegation_cut(core, env, task, message, child, x);
+    if (!cut ||
+        !evidence(core, task, REC_EVIDENCE_REFERRAL, wire, &x->server, x->transport, rtt_us(x, env))) {
         rec_task_finish(core, env, task, REC_DONE_BUDGET);
         return;
     }
     enter(task, cut);
+    replay(core, env, task);
     core_ready(core, task);
 }
 

@@ -197,6 +197,8 @@ void task_drop(struct rec_core *core, struct task *task);
  * remembered), the ns state says which; -ENOMEM. */
 int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns,
                 unsigned family);
+/* Is that address being looked up, for whomever? */
+bool task_lookup_running(struct rec_core *core, const uint8_t *name, unsigned family);
 struct task *task_find_fetch(struct rec_core *core, uint64_t fetch_id);
 
 /* fetch.c */
@@ -298,7 +300,7 @@ enum reading delegation_read(struct task *task, const struct message *message, c
 /* The cut a referral leads to; glue only for its NS names and inside the zone that gave it. NULL: no memory.
  */
 struct cut *delegation_cut(struct rec_core *core, const struct env *env, struct task *task,
-                           const struct message *message, const uint8_t *child);
+                           const struct message *message, const uint8_t *child, const struct exchange *x);
 
 /* memory.c: addresses of NS names, failed look-ups, delegations on the way to NS names */
 struct ns_addresses {
@@ -315,7 +317,21 @@ const struct ns_addresses *memory_addresses(struct rec_core *core, const uint8_t
 void memory_put(struct rec_core *core, const uint8_t *name, unsigned family, const struct address *addresses,
                 size_t count, uint32_t ttl, mono_ns now, bool authoritative);
 void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now);
-void memory_put_cut(struct rec_core *core, const struct cut *cut, mono_ns now);
+/* The referral as it came, when it is a sub-fetch's: validatord did not see that one. */
+struct referral {
+    struct slice wire;
+    struct address server;
+    enum rec_transport transport;
+    const uint8_t *from;     /* the zone that referred */
+    const uint8_t *question; /* and what it was asked */
+};
+/* referral: NULL, or copied. */
+void memory_put_cut(struct rec_core *core, const struct cut *cut, const struct referral *referral,
+                    mono_ns now);
+/* A referral from that zone on the way to the name, no older than a few seconds, so that what a sub-fetch was
+ * told need not be asked again for validatord. NULL: none. */
+const struct cut *memory_referral(struct rec_core *core, const uint8_t *from, const uint8_t *name,
+                                  mono_ns now, struct referral *ret_referral);
 /* The deepest remembered cut at or above name. NULL: none. */
 const struct cut *memory_cut(struct rec_core *core, const uint8_t *name, mono_ns now);
 void memory_free(struct rec_core *core);

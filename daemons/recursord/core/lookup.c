@@ -11,7 +11,8 @@
 #define DNS_PORT           53u
 
 /* The family to look up next for one NS name, or -1; ret_rank: less is better. */
-static int next_family(struct task *task, struct cut_ns *ns, bool all, unsigned *ret_rank)
+static int next_family(struct rec_core *core, struct task *task, struct cut_ns *ns, bool all,
+                       unsigned *ret_rank)
 {
     const struct rec_config *c = &task->config->c;
     for (unsigned family = 0; family < 2; family++) {
@@ -24,7 +25,9 @@ static int next_family(struct task *task, struct cut_ns *ns, bool all, unsigned 
             continue;
         if (ns->addresses && !all)
             return -1;
-        *ret_rank = ns->addresses ? 2 : other == NS_FAILED ? 0 : 1;
+        /* one that runs already costs nothing more */
+        bool running = task_lookup_running(core, ns->name, family);
+        *ret_rank = running ? 0 : ns->addresses ? 3 : other == NS_FAILED ? 1 : 2;
         return (int)family;
     }
     return -1;
@@ -48,13 +51,13 @@ bool lookup_start(struct rec_core *core, const struct env *env, struct task *tas
 {
     struct cut *cut = task->cut;
     while (cut->ns_count && cut->lookups < REC_MAX_LOOKUPS && !cut->configured) {
-        unsigned first = random_below(env->random, cut->ns_count), best_rank = 3, best_ns = 0;
+        unsigned first = random_below(env->random, cut->ns_count), best_rank = 4, best_ns = 0;
         int best_family = -1;
         for (unsigned i = 0; i < cut->ns_count; i++) {
-            unsigned at = (first + i) % cut->ns_count, rank = 3;
+            unsigned at = (first + i) % cut->ns_count, rank = 4;
             if (needs_itself(task, &cut->ns[at], all))
                 continue;
-            int family = next_family(task, &cut->ns[at], all, &rank);
+            int family = next_family(core, task, &cut->ns[at], all, &rank);
             if (family < 0 || rank >= best_rank)
                 continue;
             best_rank = rank;

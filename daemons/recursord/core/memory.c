@@ -7,9 +7,10 @@
 
 #include "daemons/recursord/core/internal.h"
 
-#define ADDRESS_TTL_MIN_S 5u    /* TTL 0 is for this fetch; a few seconds spare its retries the look-up */
-#define ADDRESS_TTL_MAX_S 3600u /* an operator's flush does not reach this memory, so it is short */
-#define FAILURE_FIRST_MS  5000u /* RFC 9520 3.2: at least 1 s, backing off, at most 5 min */
+#define ADDRESS_TTL_MIN_S 5u     /* TTL 0 is for this fetch; a few seconds spare its retries the look-up */
+#define ADDRESS_TTL_MAX_S 3600u  /* an operator's flush does not reach this memory, so it is short */
+#define REFERRAL_MS       10000u /* its TTLs are not counted down, so only for a moment */
+#define FAILURE_FIRST_MS  5000u  /* RFC 9520 3.2: at least 1 s, backing off, at most 5 min */
 #define FAILURE_MAX_MS    300000u
 
 struct ns_name {
@@ -21,8 +22,14 @@ struct ns_name {
 
 struct known_cut {
     struct table_node node;
-    mono_ns until;
+    mono_ns until, learnt;
     struct cut cut;
+    /* as it came, when validatord has not seen it; NULL: it has */
+    uint8_t *wire;
+    size_t wire_size;
+    struct address server;
+    enum rec_transport transport;
+    uint8_t from[NAME_MAX], question[NAME_MAX];
 };
 
 static uint64_t hash_name(const struct rec_core *core, const uint8_t *name)
@@ -115,25 +122,75 @@ static struct known_cut *find_cut(struct rec_core *core, const uint8_t *zone)
     return NULL;
 }
 
-void memory_put_cut(struct rec_core *core, const struct cut *cut, mono_ns now)
+static void cut_free(struct known_cut *entry)
 {
-    struct known_cut *entry = find_cut(core, cut->zone);
+    free(entry->wire);
+    free(entry);
+}
+
+static struct known_cut *get_cut(struct rec_core *core, const uint8_t *zone)
+{
+    struct known_cut *entry = find_cut(core, zone);
     if (entry) {
         table_touch(&core->cuts, &entry->node);
-    } else {
-        if (table_full(&core->cuts)) {
-            entry = CONTAINER_OF(table_oldest(&core->cuts), struct known_cut, node);
-            table_remove(&core->cuts, &entry->node);
-            free(entry);
-        }
-        entry = calloc(1, sizeof(*entry));
-        if (!entry)
-            return;
-        table_insert(&core->cuts, &entry->node, hash_name(core, cut->zone));
+        return entry;
     }
+    if (table_full(&core->cuts)) {
+        entry = CONTAINER_OF(table_oldest(&core->cuts), struct known_cut, node);
+        table_remove(&core->cuts, &entry->node);
+        cut_free(entry);
+    }
+    entry = calloc(1, sizeof(*entry));
+    if (entry)
+        table_insert(&core->cuts, &entry->node, hash_name(core, zone));
+    return entry;
+}
+
+static void keep_referral(struct known_cut *entry, const struct referral *referral)
+{
+    free(entry->wire);
+    entry->wire = referral ? malloc(referral->wire.size) : NULL;
+    if (!entry->wire)
+        return;
+    memcpy(entry->wire, referral->wire.data, referral->wire.size);
+    entry->wire_size = referral->wire.size;
+    entry->server = referral->server;
+    entry->transport = referral->transport;
+    name_copy(referral->from, entry->from);
+    name_copy(referral->question, entry->question);
+}
+
+void memory_put_cut(struct rec_core *core, const struct cut *cut, const struct referral *referral,
+                    mono_ns now)
+{
+    struct known_cut *entry = get_cut(core, cut->zone);
+    if (!entry)
+        return;
+    keep_referral(entry, referral);
     entry->cut = *cut;
     entry->cut.up = NULL;
+    entry->learnt = now;
     entry->until = mono_add_ms(now, 1000ULL * MIN(cut->ttl, ADDRESS_TTL_MAX_S));
+}
+
+const struct cut *memory_referral(struct rec_core *core, const uint8_t *from, const uint8_t *name,
+                                  mono_ns now, struct referral *ret_referral)
+{
+    unsigned labels = name_labels(name);
+    for (unsigned at = name_labels(from) + 1; at <= labels; at++) {
+        struct known_cut *entry = find_cut(core, name_suffix(name, at));
+        if (!entry || !entry->wire || mono_reached(now, entry->until) ||
+            mono_reached(now, mono_add_ms(entry->learnt, REFERRAL_MS)) || !name_equal(entry->from, from) ||
+            !name_is_under(name, entry->question))
+            continue;
+        *ret_referral = (struct referral){.wire = slice_make(entry->wire, entry->wire_size),
+                                          .server = entry->server,
+                                          .transport = entry->transport,
+                                          .from = entry->from,
+                                          .question = entry->question};
+        return &entry->cut;
+    }
+    return NULL;
 }
 
 const struct cut *memory_cut(struct rec_core *core, const uint8_t *name, mono_ns now)
@@ -158,6 +215,6 @@ void memory_free(struct rec_core *core)
     }
     while ((node = table_oldest(&core->cuts))) {
         table_remove(&core->cuts, node);
-        free(CONTAINER_OF(node, struct known_cut, node));
+        cut_free(CONTAINER_OF(node, struct known_cut, node));
     }
 }

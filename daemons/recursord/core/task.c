@@ -184,6 +184,11 @@ static struct task *find_address_task(struct rec_core *core, const uint8_t *name
     return NULL;
 }
 
+bool task_lookup_running(struct rec_core *core, const uint8_t *name, unsigned family)
+{
+    return find_address_task(core, name, family ? TYPE_AAAA : TYPE_A) != NULL;
+}
+
 static int task_wait(struct task *task, struct task *sub, unsigned ns, unsigned family)
 {
     struct wait *wait = ARENA_NEW(task->arena, struct wait);

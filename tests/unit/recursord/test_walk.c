@@ -284,6 +284,55 @@ static void a_shared_sub_fetch_outlives_the_fetch_that_began_it(void **state)
     net_free(net);
 }
 
+static void fetches_of_one_zone_share_the_look_up_of_one_of_its_servers(void **state)
+{
+    static const struct rule rules[] = {
+        REFER_COM,
+        {COM, "example.com.", 0, PLAIN, 0, NULL, "example.com. NS a.host.com.; example.com. NS b.host.com.",
+         NULL},
+        {COM, "host.com.", TYPE_A, PLAIN, 0, "@ A " EX, NULL, NULL},
+        {EX, "example.com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+        {0},
+    };
+    for (uint32_t seed = 0; seed < 6; seed++) {
+        struct net *net = begin(rules);
+        net->seed += seed;
+        net_fetch(net, 1, "www.example.com.", TYPE_A);
+        net_fetch(net, 2, "mail.example.com.", TYPE_A);
+        net_fetch(net, 3, "ftp.example.com.", TYPE_A);
+        net_run(net, 5000);
+        assert_int_equal(net_count(net, COM, "a.host.com.", 0) + net_count(net, COM, "b.host.com.", 0), 1);
+        net_free(net);
+    }
+}
+
+static void a_referral_that_a_sub_fetch_got_is_evidence_for_the_next_fetch_unasked(void **state)
+{
+    struct net *net = begin(glueless);
+    net_fetch(net, 1, "www.example.com.", TYPE_A);
+    net_run(net, 1000);
+    assert_int_equal(net_count(net, ROOT, "net.", 0), 1);
+    unsigned proofs = net->proof_count;
+    net_fetch(net, 2, "host.net.", TYPE_TXT);
+    net_run(net, 1000);
+    assert_int_equal(net->result[2].outcome, REC_DONE_ANSWERED);
+    assert_int_equal(net_count(net, ROOT, "net.", 0), 1);
+    assert_int_equal(net_count(net, HOST, "host.net.", TYPE_TXT), 1);
+    /* both referrals and the answer */
+    assert_int_equal(net->proof_count - proofs, 3);
+    assert_int_equal(net->proofs[proofs].kind, REC_EVIDENCE_REFERRAL);
+    assert_true(name_is_root(net->proofs[proofs].cut));
+    /* but it is not for long, and the DS of a zone is its parent's */
+    net_fetch(net, 3, "host.net.", TYPE_DS);
+    net_run(net, 500);
+    assert_int_equal(net_count(net, NET, "host.net.", TYPE_DS), 1);
+    net_run(net, 10000);
+    net_fetch(net, 4, "host.net.", TYPE_TXT);
+    net_run(net, 1000);
+    assert_int_equal(net_count(net, ROOT, "net.", 0), 2);
+    net_free(net);
+}
+
 static void an_ipv6_only_name_server_is_found(void **state)
 {
     static const struct rule rules[] = {
@@ -359,6 +408,8 @@ int main(void)
         cmocka_unit_test(an_address_once_looked_up_is_remembered),
         cmocka_unit_test(the_same_sub_fetch_of_two_fetches_is_one),
         cmocka_unit_test(a_shared_sub_fetch_outlives_the_fetch_that_began_it),
+        cmocka_unit_test(fetches_of_one_zone_share_the_look_up_of_one_of_its_servers),
+        cmocka_unit_test(a_referral_that_a_sub_fetch_got_is_evidence_for_the_next_fetch_unasked),
         cmocka_unit_test(an_ipv6_only_name_server_is_found),
         cmocka_unit_test(with_ipv6_off_no_ipv6_server_is_asked),
         cmocka_unit_test(never_query_keeps_its_servers_unasked),
