@@ -121,41 +121,71 @@ void store_state_clean(int fd)
         (void)lseek(fd, 0, SEEK_SET);
 }
 
-/* In the child: touches every page that a look-up could meet. */
+/* Touches every page that a look-up could meet in one database, and checks what LMDB takes for granted. */
+static int read_database(MDB_txn *txn, MDB_dbi dbi)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    MDB_stat stat;
+    size_t count = 0, last_size = 0;
+    uint8_t last[CACHE_KEY_MAX];
+    volatile uint8_t seen = 0;
+    int rc = mdb_stat(txn, dbi, &stat);
+    if (rc || mdb_cursor_open(txn, dbi, &cursor))
+        return 1;
+    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        if (!key.mv_size || key.mv_size > CACHE_KEY_MAX || value.mv_size > CACHE_ENTRY_MAX ||
+            ++count > stat.ms_entries)
+            return 1;
+        if (last_size && cache_key_compare(slice_make(last, last_size), store_slice(&key)) >= 0)
+            return 1;
+        memcpy(last, key.mv_data, key.mv_size);
+        last_size = key.mv_size;
+        for (size_t i = 0; i < value.mv_size; i++)
+            seen ^= ((const uint8_t *)value.mv_data)[i];
+    }
+    return rc != MDB_NOTFOUND || count != stat.ms_entries;
+}
+
+/* LMDB's list of free pages: per transaction a count and that many page numbers, the greatest first. A writer
+ * would put new data onto a page that is named here by mistake. */
+static int read_free_list(MDB_txn *txn, size_t last_page)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int rc;
+    if (mdb_cursor_open(txn, 0, &cursor))
+        return 1;
+    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        size_t words = value.mv_size / sizeof(size_t), count, page, before = last_page + 1;
+        if (key.mv_size != sizeof(size_t) || !words)
+            return 1;
+        memcpy(&count, value.mv_data, sizeof(count));
+        if (count >= words)
+            return 1;
+        for (size_t i = 1; i <= count; i++, before = page) {
+            memcpy(&page, (const uint8_t *)value.mv_data + i * sizeof(page), sizeof(page));
+            if (page < 2 || page >= before)
+                return 1;
+        }
+    }
+    return rc != MDB_NOTFOUND;
+}
+
 static int read_everything(const char *directory)
 {
     struct store *store;
+    MDB_txn *txn;
+    MDB_envinfo info;
     int r = store_open_reader(directory, &store);
     if (r)
         return r == CACHE_MISS ? 0 : 1;
-    MDB_txn *txn;
-    volatile uint8_t seen = 0;
-    if (mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn))
+    if (mdb_env_info(store->env, &info) || mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn))
         return 1;
-    for (unsigned db = 0; db < CACHE_DB_COUNT; db++) {
-        MDB_cursor *cursor;
-        MDB_val key, value, last = {0};
-        MDB_stat stat;
-        size_t count = 0;
-        uint8_t last_bytes[CACHE_KEY_MAX];
-        if (mdb_stat(txn, store->dbi[db], &stat) || mdb_cursor_open(txn, store->dbi[db], &cursor))
+    for (unsigned db = 0; db < CACHE_DB_COUNT; db++)
+        if (read_database(txn, store->dbi[db]))
             return 1;
-        int rc;
-        while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-            if (!key.mv_size || key.mv_size > CACHE_KEY_MAX || value.mv_size > CACHE_ENTRY_MAX ||
-                ++count > stat.ms_entries)
-                return 1;
-            if (last.mv_size && cache_key_compare(store_slice(&last), store_slice(&key)) >= 0)
-                return 1;
-            memcpy(last_bytes, key.mv_data, key.mv_size);
-            last = (MDB_val){.mv_data = last_bytes, .mv_size = key.mv_size};
-            for (size_t i = 0; i < value.mv_size; i++)
-                seen ^= ((const uint8_t *)value.mv_data)[i];
-        }
-        if (rc != MDB_NOTFOUND || count != stat.ms_entries)
-            return 1;
-    }
-    return 0;
+    return read_free_list(txn, info.me_last_pgno);
 }
 
 int store_check(const char *directory, unsigned timeout_ms)

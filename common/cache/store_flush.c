@@ -98,6 +98,20 @@ static int flush_nsec(struct flush *flush, const uint8_t *name, bool subtree)
     return r;
 }
 
+/* Does the NSEC3 under this key cover the hash? What cannot be read does, for what this is asked for. */
+static bool nsec3_covers(struct arena *arena, const uint8_t *zone, const MDB_val *k, const MDB_val *v,
+                         const uint8_t hash[HASH_SIZE])
+{
+    struct cache_rr rr;
+    struct nsec3_parsed parsed;
+    if (cache_rr_decode(arena, store_slice(k), store_slice(v), zone, TYPE_NSEC3, &rr) ||
+        nsec3_parse(&rr.rrset.rdata[0], &parsed) || parsed.next.size != HASH_SIZE || k->mv_size < HASH_SIZE)
+        return true;
+    const uint8_t *owner = (const uint8_t *)k->mv_data + k->mv_size - HASH_SIZE;
+    bool after = memcmp(owner, hash, HASH_SIZE) < 0, before = memcmp(hash, parsed.next.data, HASH_SIZE) < 0;
+    return memcmp(owner, parsed.next.data, HASH_SIZE) < 0 ? after && before : after || before;
+}
+
 /* Match or cover of each name from the zone's first down to `name`. */
 static int flush_hashes(struct flush *flush, const uint8_t *zone, const uint8_t *name, struct slice key,
                         struct slice value, size_t prefix_size)
@@ -122,26 +136,27 @@ static int flush_hashes(struct flush *flush, const uint8_t *zone, const uint8_t 
         memcpy(salt_bytes, parsed.salt.data, parsed.salt.size);
     struct slice salt = slice_make(salt_bytes, parsed.salt.size);
     for (unsigned labels = name_labels(zone); labels <= name_labels(name); labels++) {
-        uint8_t hash[HASH_SIZE];
+        uint8_t hash[HASH_SIZE], greatest[HASH_SIZE];
         MDB_val k, v;
+        memset(greatest, 0xff, sizeof(greatest));
         if (flush->store->nsec3_hash(flush->store->nsec3_ctx, name_suffix(name, labels), parsed.algorithm,
                                      parsed.iterations, salt, hash) ||
             cache_key_nsec3(zone, parsed.algorithm, parsed.iterations, salt, slice_make(hash, HASH_SIZE),
-                            &sought))
+                            &sought) ||
+            cache_key_nsec3(zone, parsed.algorithm, parsed.iterations, salt, slice_make(greatest, HASH_SIZE),
+                            &last))
             return 1;
         r = seek_le(flush, &sought, &prefix, &k, &v);
-        if (r == CACHE_MISS) {
-            /* the span that wraps around */
-            memset(hash, 0xff, sizeof(hash));
-            if (cache_key_nsec3(zone, parsed.algorithm, parsed.iterations, salt, slice_make(hash, HASH_SIZE),
-                                &last) == 0)
-                r = seek_le(flush, &last, &prefix, &k, &v);
-        }
+        if (r == CACHE_MISS)
+            r = seek_le(flush, &last, &prefix, &k, &v); /* the span that wraps around */
         if (r < 0)
             return r;
+        if (r)
+            continue;
         /* what matches an ancestor says that it exists, and stays */
-        bool own = r == 0 && cache_key_compare(store_slice(&k), cache_key_slice(&sought)) == 0;
-        if (r == 0 && (!own || labels == name_labels(name))) {
+        bool own = cache_key_compare(store_slice(&k), cache_key_slice(&sought)) == 0;
+        arena_reset(arena);
+        if (own ? labels == name_labels(name) : nsec3_covers(arena, zone, &k, &v, hash)) {
             r = remove_current(flush);
             if (r)
                 return r;
