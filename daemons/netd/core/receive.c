@@ -62,7 +62,7 @@ enum netd_outcome netd_core_receive(const struct netd_config *config, struct are
     if (((packet.data[2] >> 3) & 0xf) != OPCODE_QUERY) {
         question->id = get16(packet.data);
         question->flags = get16(packet.data + 2);
-        question->edns = false;
+        question->edns = question->want_do = false;
         reply_error(config, question, false, RCODE_NOTIMP, EDE_NONE, NULL, reply, room, ret_size);
         return NETD_REPLY;
     }
