@@ -1,6 +1,7 @@
 """One lab for the whole session, in namespaces; tests run in the resolver's namespace. HOLDFAST_BUILD names the build
 directory (default: build beside tests), HOLDFAST_FULL=1 takes the long counts of the tests that have two."""
 
+import itertools
 import os
 import sys
 import tempfile
@@ -82,14 +83,18 @@ def sniffer(lab):
     s.close()
 
 
+_ports = itertools.count(5310)
+
+
 class Maker:
     """Makes resolvers in directories of their own and stops what is left of them."""
 
     def __init__(self, lab, programs, workspace):
         self.lab, self.programs, self.workspace, self.made = lab, programs, workspace, []
 
-    def __call__(self, name="", port=53, extra=None, env=None, start=True, listen=None):
+    def __call__(self, name="", port=None, extra=None, env=None, start=True, listen=None):
         directory = tempfile.mkdtemp(prefix="r-%s-" % name, dir=self.workspace)
+        port = port or next(_ports)
         addresses = listen or ("127.0.0.1:%d" % port, "[::1]:%d" % port)
         made = resolver_module.Resolver(
             self.programs, directory, lambda path: self.lab.write_config(path, addresses, extra), port, env)

@@ -49,7 +49,7 @@ remote-control:
             self.process = subprocess.Popen(["/usr/sbin/unbound", "-d", "-c", self.config],
                                             preexec_fn=world.die_with_parent)
             for _ in range(100):
-                if asker.ask("root-servers.net", "SOA", port=port, timeout=2, tries=1):
+                if asker.ask(".", "NS", port=port, timeout=2, tries=1):
                     break
                 time.sleep(0.05)
 

@@ -202,7 +202,6 @@ def test_any_is_kept_small(resolver):
     ("1.0.0.127.in-addr.arpa.", "PTR", "NOERROR", ["ptr localhost."]),
     ("1." + "0." * 31 + "ip6.arpa.", "PTR", "NOERROR", ["ptr localhost."]),
     ("x.invalid.", "A", "NXDOMAIN", []),
-    ("invalid.", "A", "NXDOMAIN", []),
     ("x.test.", "A", "NXDOMAIN", []),
     ("abc.onion.", "A", "NXDOMAIN", []),
     ("router.home.arpa.", "A", "NXDOMAIN", []),
@@ -221,7 +220,7 @@ def test_special_use_names_never_leave(resolver, sniffer, name, rdtype, rcode, a
 
 
 def test_strangers_are_refused(make_resolver):
-    resolver = make_resolver("acl", port=5311, listen=("127.0.0.1:5311", "10.54.0.2:5311"))
+    resolver = make_resolver("acl", port=5299, listen=("127.0.0.1:5299", "10.54.0.2:5299"))
     wire = asker.make_query(GOOD, "A").to_wire()
-    assert rcode_of(udp_raw(wire, 5311, address="10.54.0.2", source="10.54.0.2")) in (None, 5)
-    assert rcode_of(udp_raw(wire, 5311, timeout=10)) == 0
+    assert rcode_of(udp_raw(wire, 5299, address="10.54.0.2", source="10.54.0.2")) in (None, 5)
+    assert rcode_of(udp_raw(wire, 5299, timeout=10)) == 0
