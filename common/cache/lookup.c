@@ -433,6 +433,8 @@ int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qty
         fail_with(&search.answer, RCODE_SERVFAIL);
     if (search.answer.ttl == UINT32_MAX)
         search.answer.ttl = 0;
+    if (outcome == LOOKUP_HIT)
+        search_note_nta(&search, name);
     *ret_answer = search.answer;
     *ret_next = name;
     return outcome;

@@ -103,3 +103,7 @@ struct nsec3_parsed {
     struct slice salt, next, bitmap;
 };
 int nsec3_parse(const struct rdata *rdata, struct nsec3_parsed *ret);
+
+/* lookup_nta.c: EDE 33 on a whole, insecure answer when an NTA in force is at or above a name of it. `name`
+ * is the last link's. */
+void search_note_nta(struct search *search, const uint8_t *name);
