@@ -21,10 +21,11 @@ struct control {
 
 void control_answer(struct control_request *to, json_t *json)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = to && json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-    control_reply(to, text ? 0 : ENOMEM, text ? NULL : "out of memory", text, (struct slice){0},
-                  (struct slice){0}, true);
+    if (to)
+        control_reply(to, text ? 0 : ENOMEM, text ? NULL : "out of memory", text, (struct slice){0},
+                      (struct slice){0}, true);
     free(text);
     json_decref(json);
 }
@@ -37,6 +38,10 @@ void control_refuse(struct control_request *to, int code, const char *format, ..
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    if (!to) {
+        log_error("%s", text);
+        return;
+    }
     control_reply(to, code ? code : EIO, text, NULL, (struct slice){0}, (struct slice){0}, true);
 }
 

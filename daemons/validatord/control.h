@@ -25,16 +25,17 @@ bool control_take_verdict(struct control *control, const struct val_action *acti
 /* Evidence came in: noted for an explanation that waits. */
 void control_note_evidence(struct control *control, const uint8_t *cut, const struct address *server,
                            unsigned transport, uint32_t rtt_us);
-/* Loads the operator's NTAs from the cache into the core. 0 or -errno. */
+/* Loads the operator's NTAs from the cache into the core, and ends each when its time is over. 0 or -errno.
+ */
 int control_load_ntas(struct validatord *v);
 
 /* ---- between the control files ---- */
 
 typedef Holdfast__Control__Request control_message;
 
-/* One JSON value as the whole reply; takes json. NULL: memory was short. */
+/* One JSON value as the whole reply; takes json. NULL: memory was short. `to` NULL: nobody asked. */
 void control_answer(struct control_request *to, json_t *json);
-/* code: an errno value. */
+/* code: an errno value. `to` NULL: nobody asked, so it is logged. */
 void control_refuse(struct control_request *to, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The name of a request, or the root with *ret_given false. False: malformed, and refused. */

@@ -216,4 +216,5 @@ void loop_stop(struct validatord *v)
     sd_event_source_disable_unref(v->core_timer);
     sd_event_source_disable_unref(v->age_timer);
     sd_event_source_disable_unref(v->ready_timer);
+    sd_event_source_disable_unref(v->nta_timer);
 }

@@ -36,7 +36,7 @@ struct validatord {
     struct edge_netd *netd;
     struct edge_recursord *recursord;
     struct control *control;
-    sd_event_source *core_timer, *age_timer, *ready_timer;
+    sd_event_source *core_timer, *age_timer, *ready_timer, *nta_timer;
     bool view_open;
     bool cache_damaged; /* on the way out because of it */
     struct cache_view view;

@@ -354,6 +354,7 @@ struct reply control_verb(struct fixture *f, const char *verb, const char *name)
 
     path_of(f, "validatord.control", path);
     request.verb = (char *)verb;
+    request.lifetime_ms = f->lifetime_ms;
     request.reason = (char *)"why";
     request.author = (char *)"who";
     if (name) {

@@ -32,6 +32,7 @@ struct fixture {
     int page, sketch; /* descriptors of the last Hello */
     uint64_t epoch;
     pid_t child;
+    uint64_t lifetime_ms; /* of NTAs that control_verb() adds; 0: the default */
 };
 
 /* Runs validatord in a directory of its own and greets it from both sides. */

@@ -163,6 +163,38 @@ static void nta_and_its_epoch_survive_kill_9_right_after_the_answer(void **state
     assert_int_equal(control_verb(f, "nta-remove", "broken.example").code, ENOENT);
 }
 
+static void nta_ends_with_its_lifetime(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before;
+
+    f->lifetime_ms = 2000;
+    assert_int_equal(control_verb(f, "nta-add", "broken.example").code, 0);
+    assert_non_null(strstr(control_verb(f, "nta-list", NULL).json, "broken.example."));
+    before = page_epoch(f);
+    for (unsigned i = 0; i < 60 && page_epoch(f) == before; i++)
+        usleep(100000);
+    assert_int_equal(page_epoch(f), before + 1); /* what was accepted under it is no answer any more */
+    assert_null(strstr(control_verb(f, "nta-list", NULL).json, "broken.example."));
+    assert_int_equal(control_verb(f, "nta-remove", "broken.example").code, ENOENT);
+}
+
+static void nta_that_ended_while_nothing_ran_is_not_in_force_again(void **state)
+{
+    struct fixture *f = *state;
+
+    f->lifetime_ms = 1000;
+    assert_int_equal(control_verb(f, "nta-add", "broken.example").code, 0);
+    stop(f, SIGKILL);
+    part_netd(f);
+    close(f->recursord);
+    usleep(1500000);
+    start(f);
+    meet_netd(f);
+    meet_recursord(f);
+    assert_null(strstr(control_verb(f, "nta-list", NULL).json, "broken.example."));
+}
+
 static void flush_makes_the_next_question_a_fetch(void **state)
 {
     struct fixture *f = *state;
@@ -218,6 +250,8 @@ int main(int argc, char **argv)
         T(question_asked_while_recursord_is_away_is_answered_when_it_is_back),
         T(verdict_for_a_netd_that_is_gone_does_not_reach_the_next),
         T(nta_and_its_epoch_survive_kill_9_right_after_the_answer),
+        T(nta_ends_with_its_lifetime),
+        T(nta_that_ended_while_nothing_ran_is_not_in_force_again),
         T(flush_makes_the_next_question_a_fetch),
         T(control_verbs_answer_and_unknown_ones_are_refused),
     };
