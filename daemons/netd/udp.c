@@ -47,6 +47,15 @@ static void set_option(int fd, int level, int option, int value, const char *wha
         log_debug("%s: %s", what, strerror(errno));
 }
 
+/* Never makes a buffer smaller: whoever bound the socket may have been allowed a bigger one than we are. */
+static void raise_buffer(int fd, int option, const char *what)
+{
+    int now = 0;
+    socklen_t size = sizeof(now);
+    if (getsockopt(fd, SOL_SOCKET, option, &now, &size) == 0 && now < UDP_SOCKET_BUFFER)
+        set_option(fd, SOL_SOCKET, option, UDP_SOCKET_BUFFER, what);
+}
+
 static int set_options(struct udp_socket *udp, int fd)
 {
     int one = 1;
@@ -56,8 +65,8 @@ static int set_options(struct udp_socket *udp, int fd)
         if (r < 0)
             return -errno;
     }
-    set_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_SOCKET_BUFFER, "SO_RCVBUF");
-    set_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_SOCKET_BUFFER, "SO_SNDBUF");
+    raise_buffer(fd, SO_RCVBUF, "SO_RCVBUF");
+    raise_buffer(fd, SO_SNDBUF, "SO_SNDBUF");
     /* Path MTU news are not believed: a forged one would make us send fragments (RFC 9715 3.1). */
     if (udp->family == AF_INET)
         set_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT, "IP_MTU_DISCOVER");
