@@ -16,6 +16,7 @@ import asker
 RATE, SECONDS = 500, 20
 KILLS = ((3.0, "holdfast-recursord"), (8.0, "holdfast-validatord"), (13.0, "holdfast-netd"))
 RETRY_S, LIMIT_S = 1.0, 2.0
+SO_RCVBUFFORCE = 33
 
 
 class Load:
@@ -26,6 +27,8 @@ class Load:
         self.cached, self.fresh = hot[:200], hot[200:]
         self.sent, self.killed_at, self.records = {}, {}, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        # A late wake-up of this process sends and gets hundreds at once; they must not be lost on this side.
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", resolver.port))
 
