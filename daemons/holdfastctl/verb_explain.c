@@ -86,15 +86,44 @@ static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
         char label[72];
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
             shown |= strcmp(key, known[i].key) == 0;
-        /* That the DS is secure is said by the DS itself. */
+        /* That the DS is secure is said by the DS itself, and an anchor needs none. */
         shown |= strcmp(key, "ds_state") == 0 && json_is_string(value) &&
-                 strcmp(json_string_value(value), "secure") == 0;
+                 (strcmp(json_string_value(value), "secure") == 0 ||
+                  json_is_true(json_object_get(link, "anchor")));
         if (!shown && !says_nothing(value)) {
             ctl_label(key, label);
             strcat(label, ":");
             print_detail(ctl, label, key, value);
         }
     }
+}
+
+static bool is_bogus(const json_t *object)
+{
+    const char *security = json_string_value(json_object_get(object, "security"));
+    return security && strcasecmp(security, "bogus") == 0;
+}
+
+/* Every zone of the chain may be right, and the records of the name itself be what fails. */
+static void print_last_link(struct ctl *ctl, const json_t *report)
+{
+    const json_t *links = json_object_get(report, "links"), *answer = json_object_get(report, "answer");
+    const char *name = json_string_value(json_object_get(report, "name"));
+    size_t index;
+    json_t *link;
+    bool broken = false;
+    json_array_foreach(links, index, link) broken |= is_bogus(link);
+    if (broken || !is_bogus(answer))
+        return;
+    char type[64], owner[1100];
+    snprintf(owner, sizeof(owner), "%s %s", name ? name : "-",
+             ctl_value_text("type", json_object_get(report, "type"), type, sizeof(type)));
+    json_t *last = json_pack("{s:s, s:s}", "zone", owner, "security", "bogus");
+    const json_t *ede = json_object_get(answer, "ede");
+    if (json_is_array(ede) && json_array_size(ede) > 0)
+        json_object_set(last, "ede", json_array_get(ede, 0));
+    print_link(ctl, last, json_array_size(links));
+    json_decref(last);
 }
 
 static void print_answer(struct ctl *ctl, const json_t *answer)
@@ -113,7 +142,10 @@ static void print_answer(struct ctl *ctl, const json_t *answer)
     json_array_foreach(json_object_get(answer, "records"), index, one)
     {
         fputs("  ", ctl->out);
-        ctl_print_entry(ctl, one);
+        if (json_is_string(one))
+            fprintf(ctl->out, "%s\n", json_string_value(one));
+        else
+            ctl_print_entry(ctl, one);
     }
     if (json_is_array(ede))
         json_array_foreach(ede, index, one) print_ede(ctl, one);
@@ -135,6 +167,7 @@ int ctl_print_explanation(struct ctl *ctl, const json_t *report)
     fprintf(ctl->out, "%s %s\n\nChain of trust\n", name ? name : "-",
             type ? ctl_value_text("type", type, text, sizeof(text)) : "");
     json_array_foreach(links, index, link) print_link(ctl, link, index);
+    print_last_link(ctl, report);
     if (json_array_size(links) == 0)
         fputs("  nothing known; query the name first\n", ctl->out);
     if (json_array_size(servers) > 0) {

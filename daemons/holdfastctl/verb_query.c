@@ -287,16 +287,19 @@ static int show(struct ctl *ctl, json_t **reports, size_t count, bool addresses)
             print_answer(ctl, reports[i], i > 0 ? reports[i - 1] : NULL);
         any |= has_data(reports[i]);
     }
-    size_t shown = 0;
     for (size_t i = 0; i < count; i++) {
-        /* Of A and AAAA one may be missing; and of a name that does not exist once is enough. */
-        bool missing = strcmp(json_string_value(json_object_get(reports[i], "rcode")), "NXDOMAIN") == 0;
-        if (missing && shown > 0)
+        const char *rcode = json_string_value(json_object_get(reports[i], "rcode"));
+        bool data = has_data(reports[i]), no_data = !data && strcmp(rcode, "NOERROR") == 0;
+        /* Of A and AAAA one may be missing; a name that does not exist is said once. */
+        if (code != CTL_OK && (strcmp(rcode, "NXDOMAIN") == 0 || (addresses && no_data)))
             continue;
-        if (print_trouble(ctl, reports[i], has_data(reports[i]) || (addresses && any)) != CTL_OK) {
+        if (addresses && no_data && (any || i + 1 < count))
+            continue;
+        if (addresses && no_data)
+            code = ctl_fail(ctl, CTL_FAILED, "%s: the name has no address",
+                            json_string_value(json_object_get(reports[i], "name")));
+        else if (print_trouble(ctl, reports[i], data) != CTL_OK)
             code = CTL_FAILED;
-            shown++;
-        }
     }
     if (ctl->legend && ctl->json == CTL_JSON_OFF)
         print_legend(ctl, reports, count, any);

@@ -58,8 +58,18 @@ int ctl_verb_status(struct ctl *ctl, int argc, char **argv)
     int code = round_code(&round);
     const char *name;
     json_t *part;
-    json_object_foreach(round.all, name, part) if (!json_object_get(part, "state"))
-        json_object_set_new(part, "state", json_string("running"));
+    json_object_foreach(round.all, name, part)
+    {
+        /* It answers, so it runs, if it does not say better. */
+        json_t *state = json_object_get(part, "state");
+        json_t *first = json_pack("{s:O?}", "state", state);
+        if (!state)
+            json_object_set_new(first, "state", json_string("running"));
+        json_object_update_missing(first, part);
+        json_object_clear(part);
+        json_object_update(part, first);
+        json_decref(first);
+    }
     if (ctl->json != CTL_JSON_OFF) {
         ctl_print_json(ctl, round.all);
     } else {
@@ -96,16 +106,15 @@ int ctl_verb_statistics(struct ctl *ctl, int argc, char **argv)
             const char *inner_key;
             json_t *inner;
             char label[160];
-            if (!json_is_object(value))
+            if (json_is_number(value))
                 json_array_append_new(
                     rows, json_pack("{s:s, s:s, s:O}", "daemon", name, "counter", key, "value", value));
-            else
-                json_object_foreach(value, inner_key, inner)
-                {
-                    snprintf(label, sizeof(label), "%.70s.%.70s", key, inner_key);
-                    json_array_append_new(
-                        rows, json_pack("{s:s, s:s, s:O}", "daemon", name, "counter", label, "value", inner));
-                }
+            json_object_foreach(value, inner_key, inner) if (json_is_number(inner))
+            {
+                snprintf(label, sizeof(label), "%.70s.%.70s", key, inner_key);
+                json_array_append_new(
+                    rows, json_pack("{s:s, s:s, s:O}", "daemon", name, "counter", label, "value", inner));
+            }
         }
     }
     if (ctl->json == CTL_JSON_OFF && round.answered > 0)

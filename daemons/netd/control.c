@@ -13,26 +13,26 @@
 #include "holdfast_config.h"
 
 static const char *const stat_names[STAT_COUNT] = {
-    [STAT_QUERIES_UDP] = "queries-udp",
-    [STAT_QUERIES_TCP] = "queries-tcp",
+    [STAT_QUERIES_UDP] = "queries_udp",
+    [STAT_QUERIES_TCP] = "queries_tcp",
     [STAT_DROPPED] = "dropped",
-    [STAT_REFUSED_EARLY] = "answered-by-policy",
-    [STAT_L1_HITS] = "l1-hits",
-    [STAT_L2_HITS] = "l2-hits",
+    [STAT_REFUSED_EARLY] = "answered_by_policy",
+    [STAT_L1_HITS] = "l1_hits",
+    [STAT_L2_HITS] = "l2_hits",
     [STAT_MISSES] = "misses",
     [STAT_RESOLVES] = "resolves",
     [STAT_REFRESHES] = "refreshes",
     [STAT_VERDICTS] = "verdicts",
-    [STAT_VERDICTS_LATE] = "verdicts-late",
-    [STAT_STALE] = "answered-stale",
-    [STAT_TIMEOUTS] = "timed-out",
-    [STAT_OVER_LIMIT] = "over-limit",
-    [STAT_LEASE_EXPIRED] = "lease-expired",
+    [STAT_VERDICTS_LATE] = "verdicts_late",
+    [STAT_STALE] = "answered_stale",
+    [STAT_TIMEOUTS] = "timed_out",
+    [STAT_OVER_LIMIT] = "over_limit",
+    [STAT_LEASE_EXPIRED] = "lease_expired",
     [STAT_TRUNCATED] = "truncated",
-    [STAT_SEND_FAILED] = "send-failed",
-    [STAT_TCP_ACCEPTED] = "tcp-accepted",
-    [STAT_TCP_REFUSED] = "tcp-refused",
-    [STAT_TCP_SLOW] = "tcp-closed-slow",
+    [STAT_SEND_FAILED] = "send_failed",
+    [STAT_TCP_ACCEPTED] = "tcp_accepted",
+    [STAT_TCP_REFUSED] = "tcp_refused",
+    [STAT_TCP_SLOW] = "tcp_closed_slow",
 };
 
 static uint64_t total(const struct netd *netd, enum netd_stat which)
@@ -48,8 +48,8 @@ static json_t *l1_json(const struct netd *netd)
     struct l1_stats l1;
     l1_stats(netd->l1, &l1);
     return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "entries", (json_int_t)l1.entries, "bytes",
-                     (json_int_t)l1.bytes, "cap-bytes", (json_int_t)l1.cap_bytes, "inserted",
-                     (json_int_t)l1.inserted, "evicted", (json_int_t)l1.evicted, "refused-older",
+                     (json_int_t)l1.bytes, "cap_bytes", (json_int_t)l1.cap_bytes, "inserted",
+                     (json_int_t)l1.inserted, "evicted", (json_int_t)l1.evicted, "refused_older",
                      (json_int_t)l1.refused_older);
 }
 
@@ -59,8 +59,8 @@ static json_t *edge_json(const struct netd *netd)
     edge_get_stats(netd->edge, &edge);
     uint64_t down_ms = edge_down_ms(netd->edge, daemon_mono());
     return json_pack("{s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I}", "peer", "validatord", "connected", down_ms == 0,
-                     "down-ms", (json_int_t)down_ms, "connects", (json_int_t)edge.connects, "frames-in",
-                     (json_int_t)edge.frames_in, "frames-out", (json_int_t)edge.frames_out, "bad-frames",
+                     "down_ms", (json_int_t)down_ms, "connects", (json_int_t)edge.connects, "frames_in",
+                     (json_int_t)edge.frames_in, "frames_out", (json_int_t)edge.frames_out, "bad_frames",
                      (json_int_t)edge.bad_frames, "dropped", (json_int_t)edge.dropped_full);
 }
 
@@ -73,11 +73,14 @@ static json_t *status_json(const struct netd *netd)
     }
     const struct shared *shared = atomic_load(&netd->shared);
     uint64_t epoch = shared ? atomic_load(&shared->page->epoch) : 0;
-    return json_pack("{s:s,s:s,s:i,s:I,s:i,s:o,s:I,s:I,s:I,s:I,s:o}", "daemon", "netd", "version",
-                     HOLDFAST_VERSION, "pid", (int)getpid(), "generation",
+    bool connected = edge_down_ms(netd->edge, daemon_mono()) == 0;
+    return json_pack("{s:s,s:s,s:s,s:i,s:I,s:I,s:i,s:o,s:I,s:I,s:I,s:I,s:o}", "program", "holdfast-netd",
+                     "state", connected ? "running" : "waiting for its peers", "version", HOLDFAST_VERSION,
+                     "pid", (int)getpid(), "uptime_s",
+                     (json_int_t)((daemon_mono().ns - netd->started.ns) / NS_PER_S), "generation",
                      (json_int_t)netd->settings->config.generation, "workers", (int)netd->worker_count,
-                     "edge", edge_json(netd), "tcp-connections", (json_int_t)atomic_load(&netd->connections),
-                     "waiting-questions", (json_int_t)waiting, "pending-resolves", (json_int_t)pending,
+                     "edge", edge_json(netd), "tcp_connections", (json_int_t)atomic_load(&netd->connections),
+                     "waiting_questions", (json_int_t)waiting, "pending_resolves", (json_int_t)pending,
                      "epoch", (json_int_t)epoch, "l1", l1_json(netd));
 }
 
@@ -89,7 +92,7 @@ static json_t *statistics_json(const struct netd *netd)
                             json_integer((json_int_t)(total(netd, (enum netd_stat)i) - netd->stats_base[i])));
     json_object_set_new(object, "l1", l1_json(netd));
     json_object_set_new(object, "edge", edge_json(netd));
-    return json_pack("{s:s,s:o}", "daemon", "netd", "counters", object);
+    return object;
 }
 
 static void reply_json(struct control_request *request, json_t *value)
@@ -122,7 +125,7 @@ static void set_log_level(struct control_request *request, const char *text)
         log_set_level(level);
     }
     int level = MIN(MAX(log_get_level(), 0), 7);
-    reply_json(request, json_pack("{s:s,s:s}", "daemon", "netd", "log-level", levels[level]));
+    reply_json(request, json_pack("{s:s}", "level", levels[level]));
 }
 
 static void on_request(void *ctx, const Holdfast__Control__Request *request, struct control_request *reply_to)
@@ -137,7 +140,7 @@ static void on_request(void *ctx, const Holdfast__Control__Request *request, str
         /* The counters are the workers'; only where counting starts moves. */
         for (unsigned i = 0; i < STAT_COUNT; i++)
             netd->stats_base[i] = total(netd, (enum netd_stat)i);
-        reply_json(reply_to, json_pack("{s:s}", "daemon", "netd"));
+        reply_json(reply_to, json_object());
     } else if (strcmp(verb, "log-level") == 0) {
         set_log_level(reply_to, request->text);
     } else {

@@ -117,6 +117,7 @@ static int start_workers(struct netd *netd)
 
 static int set_up(struct netd *netd)
 {
+    netd->started = daemon_mono();
     int r = settings_new(netd->daemon.snapshot, &netd->settings);
     if (r != 0)
         return r < 0 ? r : -EINVAL;

@@ -64,6 +64,7 @@ struct netd {
     struct limits *conn_limits, *waiting_limits;
     _Atomic uint32_t connections;
     atomic_bool stopping;
+    mono_ns started;
     uint64_t stats_base[STAT_COUNT]; /* what reset-statistics takes off */
 };
 

@@ -15,12 +15,15 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 descriptors = len(os.listdir("/proc/self/fd")) - 1  # without the one that lists
 count = int(os.environ["LISTEN_FDS"])
 sockets = []
+# When the kernel made this process: what holdfastd did, without the time an interpreter takes.
+with open("/proc/self/stat", encoding="ascii") as stat:
+    forked = int(stat.read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
 for number, kind in enumerate(filter(None, os.environ["LISTEN_FDNAMES"].split(":"))):
     s = socket.socket(fileno=3 + number)
     sockets.append([kind, s.family.name, s.type.name, s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)])
 with open(f"{here}/{name}.starts", "a", encoding="ascii") as log:
     log.write(json.dumps({
-        "pid": os.getpid(), "time": time.monotonic(), "count": count, "sockets": sockets,
+        "pid": os.getpid(), "forked": forked, "time": time.clock_gettime(time.CLOCK_BOOTTIME), "count": count, "sockets": sockets,
         "pid_right": int(os.environ["LISTEN_PID"]) == os.getpid(), "arguments": sys.argv[1:],
         "marker": os.environ.get("MARKER"), "open": descriptors,
     }) + "\n")

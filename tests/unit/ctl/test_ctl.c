@@ -389,6 +389,27 @@ static void explain_shows_each_link_and_marks_the_one_that_fails(void **state)
     json_decref(report);
 }
 
+static void explain_marks_the_name_itself_when_all_zones_are_right(void **state)
+{
+    struct run run;
+    json_t *report =
+        json_loads("{\"name\":\"www.a.\",\"type\":\"TXT\",\"links\":["
+                   "{\"zone\":\"a.\",\"security\":\"secure\",\"ds_state\":\"secure\"}],"
+                   "\"answer\":{\"rcode\":\"SERVFAIL\",\"security\":\"bogus\","
+                   "\"ede\":[{\"code\":7,\"text\":\"since May\"}],\"records\":[\"x. 1 IN A 192.0.2.1\"]}}",
+                   0, NULL);
+    begin(&run);
+    assert_int_equal(ctl_print_explanation(&run.ctl, report), CTL_OK);
+    end(&run);
+    assert_holds(run.out, "  ok   a.");
+    assert_holds(run.out, "  FAIL  www.a. TXT                       bogus   <== the chain breaks here\n"
+                          "             reason: Signature Expired (EDE 7): since May\n");
+    assert_holds(run.out, "\n  x. 1 IN A 192.0.2.1\n");
+    assert_lacks(run.out, "DS state");
+    drop(&run);
+    json_decref(report);
+}
+
 static void names_are_checked_and_made_wire_form(void **state)
 {
     struct run run;
@@ -454,6 +475,7 @@ int main(void)
         cmocka_unit_test(damage_found_is_exit_status_1),
         cmocka_unit_test(no_text_of_a_daemon_steers_the_terminal),
         cmocka_unit_test(explain_shows_each_link_and_marks_the_one_that_fails),
+        cmocka_unit_test(explain_marks_the_name_itself_when_all_zones_are_right),
         cmocka_unit_test(names_are_checked_and_made_wire_form),
         cmocka_unit_test(values_are_shown_with_their_unit),
     };

@@ -40,6 +40,8 @@ ANSWERS = {
                                    rr("good.test.", AAAA, bytes(15) + b"\1")], b""),
     ("bogus.test.", A): (2, [], ede(6, b"test. DNSKEY: no valid signature\x1b[31m")),
     ("stale.test.", A): (0, [rr("stale.test.", A, bytes([192, 0, 2, 2]), 30)], ede(3, b"kept 2h")),
+    ("none.test.", A): (0, [], b""),
+    ("none.test.", AAAA): (0, [], b""),
     ("absent.test.", A): (0x23, [], b""),
     ("absent.test.", AAAA): (0x23, [], b""),
     ("big.test.", TXT): (0, [rr("big.test.", TXT, b"\xc8" + b"x" * 200) for _ in range(30)], b""),
@@ -129,6 +131,11 @@ class Query(unittest.TestCase):
         done = self.query("absent.test")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stderr, "holdfastctl: absent.test.: resolve call failed: the name does not exist\n")
+
+    def test_a_name_without_addresses_is_said_once(self):
+        done = self.query("none.test")
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "holdfastctl: none.test.: the name has no address\n"))
 
     def test_a_missing_type_is_a_failure_when_it_alone_was_asked_for(self):
         done = self.query("good.test", "AAAA")

@@ -402,14 +402,14 @@ static void the_control_socket_tells_what_happened(void **state)
     request.protocol_version = 1;
     request.verb = (char *)"statistics";
     assert_int_equal(control_call(path, &request, keep_json, json), 0);
-    assert_non_null(strstr(json, "\"queries-udp\":3"));
-    assert_non_null(strstr(json, "\"l1-hits\":2"));
+    assert_non_null(strstr(json, "\"queries_udp\":3"));
+    assert_non_null(strstr(json, "\"l1_hits\":2"));
     assert_non_null(strstr(json, "\"verdicts\":1"));
     request.verb = (char *)"reset-statistics";
     assert_int_equal(control_call(path, &request, keep_json, json), 0);
     request.verb = (char *)"statistics";
     assert_int_equal(control_call(path, &request, keep_json, json), 0);
-    assert_non_null(strstr(json, "\"queries-udp\":0"));
+    assert_non_null(strstr(json, "\"queries_udp\":0"));
     request.verb = (char *)"status";
     assert_int_equal(control_call(path, &request, keep_json, json), 0);
     assert_non_null(strstr(json, "\"connected\":true"));
