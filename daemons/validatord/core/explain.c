@@ -1,6 +1,7 @@
 /* How the trust of a name was found, zone by zone, from what the cache holds: for `holdfastctl explain`. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "daemons/validatord/core/internal.h"
 
@@ -14,21 +15,33 @@ static bool has_anchor(const struct val_core *core, const uint8_t *zone)
     return false;
 }
 
-static void explain_failure(struct val_core *core, struct arena *arena, const uint8_t *zone,
-                            struct failure *why, struct val_link *link)
+/* The first failure that is remembered of these types. */
+static bool find_failure(struct val_core *core, struct arena *arena, const uint8_t *name,
+                         const uint16_t *types, size_t count, struct failure *ret_why)
 {
-    why->ede = EDE_NONE;
-    if (!val_failure_known(core, arena, zone, TYPE_DS, why) &&
-        !val_failure_known(core, arena, zone, TYPE_DNSKEY, why))
+    for (size_t i = 0; i < count; i++)
+        if (val_failure_known(core, arena, name, types[i], ret_why))
+            return true;
+    return false;
+}
+
+/* What fails at this name: its chain; of the last name, also what people ask for there. */
+static void explain_failure(struct val_core *core, struct arena *arena, const uint8_t *zone, bool last,
+                            struct val_link *link)
+{
+    static const uint16_t types[] = {TYPE_DS, TYPE_DNSKEY, TYPE_A,   TYPE_AAAA,  TYPE_HTTPS, TYPE_MX,
+                                     TYPE_NS, TYPE_SOA,    TYPE_TXT, TYPE_CNAME, TYPE_PTR,   TYPE_SRV};
+    struct failure why;
+
+    if (!find_failure(core, arena, zone, types, last ? ARRAY_SIZE(types) : 2, &why))
         return;
-    link->ede_code = why->ede;
-    char *text = arena_alloc(arena, why->text_size + 1u);
+    link->ede_code = why.ede;
+    char *text = arena_alloc(arena, why.text_size + 1u);
     if (text) {
-        for (unsigned i = 0; i < why->text_size; i++)
-            text[i] = why->text[i];
+        memcpy(text, why.text, why.text_size);
         link->ede_text = text;
     }
-    link->security = SECURITY_BOGUS;
+    link->security = why.transport ? SECURITY_INDETERMINATE : SECURITY_BOGUS;
 }
 
 /* What the record says; security is that of the zone above when it comes in. */
@@ -63,7 +76,6 @@ static int explain(struct val_core *core, struct arena *arena, const uint8_t *na
     for (unsigned labels = 0; labels <= name_labels(name); labels++) {
         const uint8_t *zone = name_suffix(name, labels);
         struct val_link link = {.zone = zone, .ede_code = EDE_NONE, .anchor = has_anchor(core, zone)};
-        struct failure why;
         bool known;
         unsigned rule;
 
@@ -75,7 +87,7 @@ static int explain(struct val_core *core, struct arena *arena, const uint8_t *na
         if (governed != GOVERNED_ANCHOR)
             security = SECURITY_INSECURE;
         link.security = security;
-        explain_failure(core, arena, zone, &why, &link);
+        explain_failure(core, arena, zone, labels == name_labels(name), &link);
         security = link.security;
         if (!known && !link.anchor && !link.nta && link.ede_code == EDE_NONE)
             continue;

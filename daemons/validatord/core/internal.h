@@ -39,8 +39,10 @@
 #define FAILURE_FIRST_S    5u    /* RFC 9520 3.2 */
 #define FAILURE_MAX_S      300u
 #define FAILURE_BUDGET_S   30u   /* THREATS: a spent budget is remembered for at most that */
-#define LINGER_MS          1000u /* a finished job is kept for those who ask in the same moment */
-#define LINGER_BAD_MS      5000u /* fresh bytes that did not validate, for CD=1: DESIGN 5 "CD" */
+#define LINGER_TASK_MS     100u  /* a finished task is kept for those who ask in the same moment */
+#define LINGER_BAD_MS      5000u /* one with bytes that did not validate, for CD=1: DESIGN 5 "CD" */
+#define LINGER_ZONE_MS     1000u /* a zone at rest: saves decoding its record for each question */
+#define LINGER_JOBS        4096u /* with more jobs than this nothing lingers */
 
 enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2 };
 
@@ -289,6 +291,8 @@ void val_job_wake_waiters(struct val_core *core, struct job *job);
 void val_job_wait(struct job *job, struct job *on);
 void val_job_hold(struct job *job);
 void val_job_release(struct val_core *core, struct job *job);
+/* It goes after linger_ms, or sooner when there are many. */
+void val_job_linger(struct val_core *core, struct job *job, uint64_t linger_ms);
 /* Finished: wakes who waits, and stays in the table for linger_ms. */
 void val_job_finish(struct val_core *core, struct job *job, uint64_t linger_ms);
 void val_job_unlink(struct val_core *core, struct job *job);

@@ -222,10 +222,17 @@ void val_job_wake_waiters(struct val_core *core, struct job *job)
     val_job_release(core, job);
 }
 
+void val_job_linger(struct val_core *core, struct job *job, uint64_t linger_ms)
+{
+    if (core->job_count > LINGER_JOBS)
+        linger_ms = 0;
+    val_timer_set(core, job, mono_add_ms(core->env->mono, linger_ms));
+}
+
 void val_job_finish(struct val_core *core, struct job *job, uint64_t linger_ms)
 {
     job->finished = true;
-    val_timer_set(core, job, mono_add_ms(core->env->mono, linger_ms));
+    val_job_linger(core, job, linger_ms);
     val_job_wake_waiters(core, job);
 }
 

@@ -90,7 +90,7 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
         break;
     }
     let_go(core, task);
-    val_job_finish(core, &task->job, LINGER_MS);
+    val_job_finish(core, &task->job, LINGER_TASK_MS);
 }
 
 void val_task_fail(struct val_core *core, struct task *task, const struct failure *why)
@@ -99,7 +99,7 @@ void val_task_fail(struct val_core *core, struct task *task, const struct failur
     task->good = false;
     val_failure_remember(core, &task->job, task->job.type, &task->failure);
     let_go(core, task);
-    val_job_finish(core, &task->job, LINGER_BAD_MS);
+    val_job_finish(core, &task->job, task->finding.kind == FINDING_GARBAGE ? LINGER_TASK_MS : LINGER_BAD_MS);
 }
 
 int val_task_reject(struct val_core *core, struct task *task, const struct failure *why)

@@ -135,7 +135,7 @@ bool val_core_next_action(struct val_core *core, struct val_action *ret_action);
 void val_core_set_epoch(struct val_core *core, uint64_t epoch);
 
 /* NTAs in force: config's and operator's. The shell persists (CACHE_NTA) and tells the core. name is the
- * node. 0; 1: no such NTA (remove); -ENOMEM. */
+ * node. 0; 1: no such NTA (remove); -ENOMEM; -ENOSPC: a thousand are in force. */
 int val_core_nta_add(struct val_core *core, const uint8_t *name, wall_s expires);
 int val_core_nta_remove(struct val_core *core, const uint8_t *name);
 

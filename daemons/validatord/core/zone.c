@@ -121,7 +121,7 @@ int val_zone_run(struct val_core *core, struct zone *zone)
         val_job_wake_waiters(core, &zone->job);
     if (!wants(zone)) {
         zone->want_ds = zone->want_trust = false;
-        val_timer_set(core, &zone->job, mono_add_ms(core->env->mono, LINGER_MS));
+        val_job_linger(core, &zone->job, LINGER_ZONE_MS);
     } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
         val_timer_set(core, &zone->job, zone->job.purse->budget.deadline);
     }

@@ -63,8 +63,14 @@ static int trust_points(struct val_core *core, struct zone *zone, bool anchored)
         return -ENOMEM;
     for (size_t i = 0; i < core->config.anchor_count; i++) {
         const struct val_anchor *anchor = &core->config.anchors[i];
-        if (anchor->type == TYPE_DS && name_equal(anchor->zone, zone->job.name))
-            points->rdata[points->count++] = anchor->rdata;
+        if (anchor->type != TYPE_DS || !name_equal(anchor->zone, zone->job.name))
+            continue;
+        /* Copied: the configuration may be swapped before the keys are judged. */
+        struct rdata copy = {.data = arena_copy(zone->job.arena, anchor->rdata.data, anchor->rdata.size),
+                             .size = anchor->rdata.size};
+        if (!copy.data)
+            return -ENOMEM;
+        points->rdata[points->count++] = copy;
     }
     return 0;
 }

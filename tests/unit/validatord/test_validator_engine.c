@@ -442,7 +442,13 @@ static void explain_shows_the_chain_and_the_failing_link(void **state)
     seen.text[0] = '\0';
     name = zone_text_name(lab->arena, "www.bad.com.");
     assert_int_equal(val_core_explain(lab->core, &lab->env, &lab->view, name, note_link, &seen), 0);
-    assert_string_equal(seen.text, ".=3a com.=3 bad.com.=0! ");
+    assert_string_equal(seen.text, ".=3a com.=3 bad.com.=0! www.bad.com.=0! ");
+    lab->bend = spoil_answers;
+    lab_ask(lab, "other.example.com.", TYPE_A);
+    seen.text[0] = '\0';
+    name = zone_text_name(lab->arena, "other.example.com.");
+    assert_int_equal(val_core_explain(lab->core, &lab->env, &lab->view, name, note_link, &seen), 0);
+    assert_string_equal(seen.text, ".=3a com.=3 example.com.=3 other.example.com.=0! ");
     lab_free(lab);
 }
 
