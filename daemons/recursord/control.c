@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/ipc/control.h"
 #include "daemons/recursord/shell.h"
@@ -39,8 +40,10 @@ static void status(struct recursord *r, struct control_request *request)
     struct rec_stats stats;
     rec_core_stats(r->core, &stats);
     reply(request,
-          json_pack("{s:s, s:s, s:I, s:I, s:b, s:I, s:I}", "program", "holdfast-recursord", "version",
-                    HOLDFAST_VERSION, "generation", (json_int_t)r->settings.config.generation, "uptime_s",
+          json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:b, s:I, s:I}", "program", "holdfast-recursord", "state",
+                    edge_connected(r->edge) ? "running" : "waiting for validatord", "version",
+                    HOLDFAST_VERSION, "pid", (int)getpid(), "generation",
+                    (json_int_t)r->settings.config.generation, "uptime_s",
                     (json_int_t)((daemon_mono().ns - r->started.ns) / NS_PER_S), "validatord_connected",
                     (int)edge_connected(r->edge), "running", (json_int_t)stats.running, "tcp_connections",
                     (json_int_t)upstream_tcp_connections(r->tcp)),
