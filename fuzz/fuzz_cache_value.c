@@ -10,7 +10,7 @@ static void check_rrset(const struct rrset *set)
 {
     CHECK(set->count && set->count <= CACHE_RDATA_MAX);
     for (unsigned i = 0; i < set->count; i++)
-        CHECK(rdata_check(set->type, &set->rdata[i]) == 0);
+        CHECK(rdata_check_received(set->type, &set->rdata[i]) == 0);
     for (unsigned i = 0; i < set->sig_count; i++)
         CHECK(rdata_check(TYPE_RRSIG, &set->sig[i]) == 0);
 }

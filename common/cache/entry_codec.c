@@ -163,7 +163,7 @@ static void get_rdatas(struct entry_in *in, uint16_t type, unsigned count, struc
         rdata[i].data = entry_get(in, rdata[i].size);
         if (in->failed)
             return;
-        if (rdata_check(type, &rdata[i])) {
+        if (rdata_check_received(type, &rdata[i])) {
             in->failed = true;
             return;
         }

@@ -30,6 +30,12 @@ int rdata_check(uint16_t type, const struct rdata *rdata)
     return rdata_walk_complete(&walk) ? 0 : 1;
 }
 
+int rdata_check_received(uint16_t type, const struct rdata *rdata)
+{
+    const struct rdata_shape *shape = rdata_shape_find(type);
+    return shape && shape->flags & (SHAPE_DECOMPRESS | SHAPE_CHECKED) ? rdata_check(type, rdata) : 0;
+}
+
 bool type_bitmap_has(const uint8_t *bitmap, size_t size, uint16_t type)
 {
     struct reader r = reader_make(bitmap, size);

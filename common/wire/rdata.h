@@ -11,6 +11,9 @@ void rdata_canonicalize(uint16_t type, const struct rdata *rdata, uint8_t *ret_d
 /* 0: has the shape of its type (all names inside valid, no bytes over); 1: malformed. Unknown types: always
  * 0. */
 int rdata_check(uint16_t type, const struct rdata *rdata);
+/* The same for the types that message_parse() checks, whose inside holdfast reads or decompresses; others:
+ * always 0. So whatever was taken from a message passes. */
+int rdata_check_received(uint16_t type, const struct rdata *rdata);
 /* Does the type bit map (of NSEC, NSEC3, CSYNC) hold the type? Malformed maps hold nothing. RFC 4034 4.1.2.
  */
 bool type_bitmap_has(const uint8_t *bitmap, size_t size, uint16_t type);
