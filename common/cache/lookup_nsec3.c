@@ -153,6 +153,18 @@ static int search_wildcard(struct search *search, const struct chain *chain, con
     return at_wildcard.optout ? SEARCH_NONE : denial_finish(search, chain->zone, RCODE_NXDOMAIN, records, 3);
 }
 
+/* The encloser has no record of its own here, but a wildcard right below it that is cached proves that it
+ * exists. */
+static int search_known_wildcard(struct search *search, const uint8_t *name, unsigned labels, uint16_t qtype,
+                                 struct denial_record *next_closer)
+{
+    struct denial_record *records[1] = {next_closer};
+    uint8_t wildcard[NAME_MAX];
+    if (name_make_wildcard(name_suffix(name, labels), wildcard))
+        return SEARCH_NONE;
+    return denial_wildcard(search, name, qtype, wildcard, records, 1);
+}
+
 static int search_chain(struct search *search, const struct chain *chain, const uint8_t *name, uint16_t qtype)
 {
     struct denial_record encloser, record, *records[1] = {&record};
@@ -179,8 +191,10 @@ static int search_chain(struct search *search, const struct chain *chain, const 
             continue;
         }
         /* An opt-out span may hide an unsigned delegation: it denies nothing (RFC 8198 5.2, RFC 5155 6). */
-        if (record.optout || !enclosed)
+        if (record.optout)
             return SEARCH_NONE;
+        if (!enclosed)
+            return search_known_wildcard(search, name, at - 1, qtype, &record);
         return search_wildcard(search, chain, name, at - 1, qtype, &encloser, &record);
     }
     return SEARCH_NONE;

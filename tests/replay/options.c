@@ -293,7 +293,7 @@ static int map_clause(struct mapping *m, const struct rpl_option *o)
         m->clause_count++;
         return 0;
     }
-    if (strcmp(k, "stub-first") == 0 || strcmp(k, "forward-first") == 0) {
+    if (strcmp(k, "forward-first") == 0) {
         m->clause_first = yes(o->value);
         return 0;
     }
@@ -399,6 +399,23 @@ static void add_zone_anchor(void *ctx, ldns_rr *ds)
         val->anchor_count++;
 }
 
+/* Where a scenario names no root server it is played against the real ones' addresses. */
+static void add_real_hints(struct rec_config *rec)
+{
+    static const char *const addresses[] = {
+        "198.41.0.4",   "170.247.170.2", "192.33.4.12",   "199.7.91.13",   "192.203.230.10",
+        "192.5.5.241",  "192.112.36.4",  "198.97.190.53", "192.36.148.17", "192.58.128.30",
+        "193.0.14.129", "199.7.83.42",   "202.12.27.33"};
+    struct address list[ARRAY_SIZE(addresses)];
+    struct rec_hint *hint = (struct rec_hint *)rec->hints;
+    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++)
+        scenario_address(addresses[i], &list[i]);
+    name_from_text("a.root-servers.net.", hint->name);
+    hint->addresses = keep(list, sizeof(list));
+    hint->count = ARRAY_SIZE(addresses);
+    rec->hint_count = 1;
+}
+
 void options_add_zones(const struct scenario *scenario, struct world_config *config)
 {
     if (config->val.anchor_count == 0)
@@ -412,4 +429,6 @@ void options_add_zones(const struct scenario *scenario, struct world_config *con
         hint->count = zone->server_count;
         config->rec.hint_count = 1;
     }
+    if (config->rec.hint_count == 0)
+        add_real_hints(&config->rec);
 }

@@ -15,6 +15,16 @@ static struct rrset *find_set(const struct rrset_list *list, const uint8_t *owne
     return rrset && rrset->count > 0 && rrset->class == CLASS_IN ? rrset : NULL;
 }
 
+/* An NSEC whose next name lies outside the answering zone is no record of that zone (THREATS: NSEC next out
+ * of zone). */
+static bool is_foreign_nsec(const struct rrset *rrset, const uint8_t *cut)
+{
+    for (unsigned i = 0; rrset->type == TYPE_NSEC && i < rrset->count; i++)
+        if (!name_is_under(rrset->rdata[i].data, cut))
+            return true;
+    return false;
+}
+
 /* The DNAME that covers name: its owner strictly above, inside cut. */
 static struct rrset *find_dname(const struct rrset_list *list, const uint8_t *name, const uint8_t *cut)
 {
@@ -85,7 +95,7 @@ static int take_proof(struct arena *arena, const struct rrset_list *authority, c
     for (uint32_t i = 0; i < authority->count && ret_proof->count < PROOF_RRSETS; i++) {
         const struct rrset *rrset = &authority->items[i];
         if ((rrset->type != TYPE_NSEC && rrset->type != TYPE_NSEC3) || rrset->count == 0 ||
-            rrset->class != CLASS_IN || !name_is_under(rrset->owner, cut))
+            rrset->class != CLASS_IN || !name_is_under(rrset->owner, cut) || is_foreign_nsec(rrset, cut))
             continue;
         int r = take(arena, ret_proof, rrset, RANK_AUTHORITY);
         if (r < 0)
@@ -203,6 +213,10 @@ static int find_answer(struct arena *arena, const struct message *message, const
     const struct rrset *positive =
         qtype == TYPE_ANY ? find_any(answer, qname) : find_set(answer, qname, qtype);
 
+    /* A parent that was asked for the DS may refer to the child, and give the DS along with that. */
+    if (!positive && qtype == TYPE_DS && message->count[SECTION_ANSWER] == 0)
+        positive = find_set(authority, qname, TYPE_DS);
+
     /* A CNAME that was asked for may still be a DNAME's synthesis, which has no signature of its own. */
     if (positive && positive->type == TYPE_CNAME && !positive->sig_count && find_dname(answer, qname, cut))
         positive = NULL;
@@ -211,6 +225,8 @@ static int find_answer(struct arena *arena, const struct message *message, const
         if (r < 0 || f->kind == FINDING_POSITIVE)
             return r;
     }
+    if (positive && is_foreign_nsec(positive, cut))
+        positive = NULL;
     if (positive) {
         f->kind = FINDING_POSITIVE;
         return take(arena, &f->main, positive, rank);

@@ -21,8 +21,7 @@ static void let_go(struct val_core *core, struct task *task)
 
 static uint32_t clamp_ttl(const struct val_core *core, uint32_t ttl, uint32_t cap)
 {
-    if (ttl > 0)
-        ttl = MAX(ttl, core->config.min_ttl_s);
+    ttl = MAX(ttl, core->config.min_ttl_s); /* an operator's minimum is meant for TTL 0 too */
     return MIN(MIN(ttl, core->config.max_ttl_s), cap);
 }
 

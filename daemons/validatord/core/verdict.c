@@ -6,8 +6,12 @@
 
 void verdict_add_failure(struct answer *answer, const struct failure *failure)
 {
-    if (failure->ede != EDE_NONE)
-        answer_add_ede(answer, failure->ede, failure->text, failure->text_size);
+    if (failure->ede == EDE_NONE)
+        return;
+    answer_add_ede(answer, failure->ede, failure->text, failure->text_size);
+    /* Resolvers differ in which of the two they send for a denial that is not there; it is both. */
+    if (failure->ede == EDE_NSEC_MISSING)
+        answer_add_ede(answer, EDE_DNSSEC_BOGUS, "", 0);
 }
 
 void verdict_start(struct answer *answer)
