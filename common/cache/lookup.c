@@ -137,7 +137,7 @@ int search_add_positive(struct search *search, const struct cache_rr *rr, uint16
         if (r)
             return r < 0 ? r : SEARCH_NONE;
     }
-    if (with_proof && rr->proof.count && !search_signatures_valid(&rr->proof, search->lookup->now))
+    if (with_proof && !usable.ttl && !search_signatures_valid(&rr->proof, search->lookup->now))
         usable.signed_now = false;
     int r = search_add(search, &search->answer.answer, rrset, usable, rrset->security, rr->authentic);
     for (uint32_t i = 0; with_proof && i < rr->proof.count && r == 0; i++)
@@ -212,7 +212,7 @@ static int use_negative(struct search *search, struct slice key, struct slice va
         return SEARCH_NONE;
     if (search_judge(search, neg.stored, neg.expires, (wall_s){0}, &usable))
         return SEARCH_NONE;
-    if (neg.security == SECURITY_SECURE)
+    if (!usable.ttl)
         usable.signed_now &= search_signatures_valid(&neg.proof, search->lookup->now);
     if (below && (neg.security != SECURITY_SECURE || !neg.authentic || !usable.ttl || !usable.signed_now))
         return SEARCH_NONE;

@@ -38,7 +38,8 @@ int search_get_rr(struct search *search, enum cache_db db, struct slice key, str
 /* (owner, type) in the rr database. As above. */
 int search_find_rr(struct search *search, const uint8_t *owner, uint16_t type, struct cache_rr *ret_rr,
                    struct usable *ret_usable);
-/* Do all RRsets of the list lie within the validity of all their signatures? */
+/* Do all RRsets of the list lie within the validity of all their signatures? Asked of stale lists only: a
+ * fresh one was validated by the signatures that are good, and its TTL ends with them. */
 bool search_signatures_valid(const struct rrset_list *list, wall_s now);
 
 /* Puts an RRset into a section and lowers the answer's TTL, security and authenticity by it. */

@@ -70,6 +70,7 @@ int search_zone_record(struct search *search, const uint8_t *name, uint16_t qtyp
             return SEARCH_NONE;
     if (search_judge(search, zone.ds_validated, zone.ds_expires, zone.ds_signature_expires, &usable))
         return SEARCH_NONE;
-    usable.signed_now &= search_signatures_valid(proof, search->lookup->now);
+    if (!usable.ttl)
+        usable.signed_now &= search_signatures_valid(proof, search->lookup->now);
     return search_add_denial(search, RCODE_NOERROR, proof, usable, SECURITY_SECURE, !zone.ds_optout);
 }

@@ -129,7 +129,6 @@ static int read_database(MDB_txn *txn, MDB_dbi dbi)
     MDB_stat stat;
     size_t count = 0, last_size = 0;
     uint8_t last[CACHE_KEY_MAX];
-    volatile uint8_t seen = 0;
     int rc = mdb_stat(txn, dbi, &stat);
     if (rc || mdb_cursor_open(txn, dbi, &cursor))
         return 1;
@@ -142,7 +141,7 @@ static int read_database(MDB_txn *txn, MDB_dbi dbi)
         memcpy(last, key.mv_data, key.mv_size);
         last_size = key.mv_size;
         for (size_t i = 0; i < value.mv_size; i++)
-            seen ^= ((const uint8_t *)value.mv_data)[i];
+            (void)((const volatile uint8_t *)value.mv_data)[i];
     }
     return rc != MDB_NOTFOUND || count != stat.ms_entries;
 }

@@ -322,6 +322,26 @@ static void an_expired_nxdomain_cuts_nothing_off_even_as_stale(void **state)
     assert_true(f->answer.stale);
 }
 
+static void a_stale_denial_is_authentic_while_its_signatures_are_valid(void **state)
+{
+    struct fixture *f = *state;
+    struct cache_neg neg = fx_neg(f, CACHE_NEG_NXDOMAIN, "example.", SECURITY_SECURE, 400, 300);
+    f->lookup.stale_max_s = 2 * SIG_LATER;
+    fx_put_neg(f, "no.example.", 0, &neg);
+    assert_int_equal(fx_ask(f, "no.example.", TYPE_A), LOOKUP_HIT);
+    assert_true(f->answer.stale && f->answer.authentic);
+    f->lookup.now.s += SIG_LATER;
+    assert_int_equal(fx_ask(f, "no.example.", TYPE_A), LOOKUP_HIT);
+    assert_true(f->answer.stale && !f->answer.authentic);
+    /* a fresh one was validated by a good signature, whatever others lie beside it */
+    f->lookup.now = NOW;
+    neg.expires.s = NOW.s + 10;
+    fx_sign(f, &neg.proof.items[0], "example.", -1, -1);
+    fx_put_neg(f, "no.example.", 0, &neg);
+    assert_int_equal(fx_ask(f, "no.example.", TYPE_A), LOOKUP_HIT);
+    assert_true(!f->answer.stale && f->answer.authentic);
+}
+
 static void a_nodata_above_cuts_nothing_off(void **state)
 {
     struct fixture *f = *state;
@@ -524,6 +544,7 @@ int main(void)
         TEST(an_insecure_nxdomain_cuts_nothing_off),
         TEST(an_optout_nxdomain_cuts_nothing_off),
         TEST(an_expired_nxdomain_cuts_nothing_off_even_as_stale),
+        TEST(a_stale_denial_is_authentic_while_its_signatures_are_valid),
         TEST(a_nodata_above_cuts_nothing_off),
         TEST(a_remembered_failure_is_told_with_its_reasons),
         TEST(stale_data_comes_before_a_remembered_failure),
