@@ -104,6 +104,11 @@ def forged_rrset(name):
     return dns.rrset.from_text(name, 3600, "IN", "A", FORGED)
 
 
+def truth_itself(truth, zone, m, name, rdtype):
+    """No lie: shows that what fails under the others fails because of them."""
+    return [(ANSWER, zone, m.to_wire())]
+
+
 def plain_forgery(truth, zone, m, name, rdtype):
     """An unsigned address."""
     m.answer, m.authority, m.additional = [forged_rrset(name)], [], []
@@ -210,7 +215,7 @@ def noise(truth, zone, m, name, rdtype):
 
 
 LIES = {f.__name__: f for f in (
-    plain_forgery, kept_signature, bare_nxdomain, borrowed_denial, nodata_by_apex, stripped_delegation, invented_cut,
+    truth_itself, plain_forgery, kept_signature, bare_nxdomain, borrowed_denial, nodata_by_apex, stripped_delegation, invented_cut,
     own_key, forged_wildcard, cname_away, slipped_in, wrong_cut, noise)}
 
 
@@ -242,9 +247,6 @@ class Edge:
 
     def frame(self, data):
         body = fields(data)
-        if 1 in body:       # its Hello carries the generation, which ours repeats
-            generation = fields(body[1]).get(2, 0)
-            self.send(1, field(1, 1) + field(2, generation))
         if 2 in body:
             self.fetch(fields(body[2]))
 
@@ -295,11 +297,11 @@ def main():
                 continue
             try:
                 data = readable.recv(1 << 17)
-            except OSError:
-                data = b""
-            if data:
+                if not data:
+                    raise EOFError
                 edges[readable].frame(data)
-            else:
+            except (OSError, EOFError) as error:
+                sys.stderr.write("liar: validatord left: %r\n" % error)
                 del edges[readable]
                 readable.close()
 
