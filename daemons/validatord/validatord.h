@@ -8,8 +8,8 @@
  *   edge_netd.c       questions in, verdicts out
  *   edge_recursord.c  fetches out, evidence in
  *   writer.c          the cache's write side, and the view with its overlay
- *   epoch.c           changes that make cached answers invalid: flush, NTA; persisted, then announced, then
- * answered control*.c        holdfastctl's verbs
+ *   change.h          what makes cached answers invalid: persisted, then announced, then answered
+ *   control*.c        holdfastctl's verbs
  */
 
 #include "common/daemon/daemon.h"

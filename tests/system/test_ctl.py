@@ -143,7 +143,7 @@ def test_flush_caches_forgets_what_it_should(resolver, sniffer, arguments, gone,
 
 
 def test_a_negative_trust_anchor_works_persists_and_goes(make_resolver):
-    resolver = make_resolver("nta", port=5310)
+    resolver = make_resolver("nta")
     name, zone = "www.expired.com.", "expired.com"
     assert resolver.ask(name).rcode() == dns.rcode.SERVFAIL
     done = resolver.ctl("nta", "add", zone, "--lifetime", "1h", "--reason", "signatures expired, zone owner told")
