@@ -317,7 +317,7 @@ void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange
     struct server *known = servers_find(core, &x->server);
     core->stats.timeouts++;
     if (known)
-        server_silent(core, known, env);
+        server_silent(known, env);
     x->task->saw_silence = true;
     lost(core, x);
 }

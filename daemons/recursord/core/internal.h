@@ -254,7 +254,7 @@ struct server *servers_find(struct rec_core *core, const struct address *address
 struct server *servers_get(struct rec_core *core, const struct address *address);
 void servers_remove(struct rec_core *core, struct server *server);
 void server_replied(struct rec_core *core, struct server *server, uint64_t rtt_us, bool measure);
-void server_silent(struct rec_core *core, struct server *server, const struct env *env);
+void server_silent(struct server *server, const struct env *env);
 void server_set_lame(struct rec_core *core, struct server *server, const uint8_t *zone, mono_ns until);
 bool server_is_lame(struct rec_core *core, const struct server *server, const uint8_t *zone, mono_ns now);
 uint32_t server_timeout_ms(const struct server *server, const struct config *config, unsigned tries,
@@ -332,7 +332,7 @@ void memory_put_cut(struct rec_core *core, const struct cut *cut, const struct r
  * told need not be asked again for validatord. NULL: none. */
 const struct cut *memory_referral(struct rec_core *core, const uint8_t *from, const uint8_t *name,
                                   mono_ns now, struct referral *ret_referral);
-/* The deepest remembered cut at or above name. NULL: none. */
+/* The deepest remembered cut at or above name that has an address. NULL: none. */
 const struct cut *memory_cut(struct rec_core *core, const uint8_t *name, mono_ns now);
 void memory_free(struct rec_core *core);
 
@@ -343,4 +343,4 @@ void priming_answer(struct rec_core *core, const struct env *env, struct task *t
 void priming_failed(struct rec_core *core, const struct env *env);
 
 /* report.c */
-void report_done(struct rec_core *core, const struct env *env, struct task *task, enum rec_outcome outcome);
+void report_done(struct rec_core *core, struct task *task, enum rec_outcome outcome);

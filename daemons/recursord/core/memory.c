@@ -197,7 +197,7 @@ const struct cut *memory_cut(struct rec_core *core, const uint8_t *name, mono_ns
 {
     for (;; name = name_parent(name)) {
         struct known_cut *entry = find_cut(core, name);
-        if (entry && !mono_reached(now, entry->until)) {
+        if (entry && entry->cut.server_count && !mono_reached(now, entry->until)) {
             table_touch(&core->cuts, &entry->node);
             return &entry->cut;
         }

@@ -69,9 +69,8 @@ static uint16_t describe(struct text *text, const struct task *task, enum rec_ou
     return EDE_NO_REACHABLE_AUTHORITY;
 }
 
-void report_done(struct rec_core *core, const struct env *env, struct task *task, enum rec_outcome outcome)
+void report_done(struct rec_core *core, struct task *task, enum rec_outcome outcome)
 {
-    (void)env;
     struct rec_action *action = core_action(core, REC_ACTION_DONE);
     if (!action)
         return;

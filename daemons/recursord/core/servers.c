@@ -6,7 +6,8 @@
 
 #include "daemons/recursord/core/internal.h"
 
-#define TIMEOUT_MIN_MS     100u  /* a loaded server needs that; below it retries cost more than they save */
+#define TIMEOUT_MIN_MS 200u /* a loaded server, or we, need that; below it retries cost more than they save  \
+                             */
 #define TIMEOUT_MAX_MS     3000u /* three tries must fit into the 10 s of a question */
 #define TIMEOUT_TCP_MIN_MS 1000u /* a handshake and the question */
 #define DOWN_AFTER         3u    /* timeouts in a row */
@@ -97,9 +98,8 @@ void server_replied(struct rec_core *core, struct server *server, uint64_t rtt_u
     server->srtt_us = (uint32_t)(((uint64_t)server->srtt_us * 7 + rtt) / 8);
 }
 
-void server_silent(struct rec_core *core, struct server *server, const struct env *env)
+void server_silent(struct server *server, const struct env *env)
 {
-    (void)core;
     if (server->timeouts < 1000)
         server->timeouts++;
     if (server->timeouts < DOWN_AFTER)
@@ -139,9 +139,9 @@ uint32_t server_timeout_ms(const struct server *server, const struct config *con
 {
     uint32_t base = config->c.server_timeout_ms;
     if (server && server->measured)
-        base = (server->srtt_us + 4 * server->rttvar_us) / 1000;
+        base = MAX((server->srtt_us + 4 * server->rttvar_us) / 1000, TIMEOUT_MIN_MS);
     unsigned doublings = MIN(MAX(tries, server ? MIN(server->timeouts, 2u) : 0u), 4u);
-    base = MIN(MAX(base, TIMEOUT_MIN_MS) << doublings, TIMEOUT_MAX_MS);
+    base = MIN(MIN(base, TIMEOUT_MAX_MS) << doublings, TIMEOUT_MAX_MS);
     return transport == REC_TCP ? MAX(base * 2, TIMEOUT_TCP_MIN_MS) : base;
 }
 

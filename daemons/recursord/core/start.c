@@ -70,8 +70,6 @@ struct cut *start_cut(struct rec_core *core, const struct env *env, struct task 
     const struct cut *met = NULL;
     if (task->kind == TASK_ADDRESS && !task->restarted) {
         met = memory_cut(core, task->qname, env->mono);
-        if (met && !met->server_count)
-            met = NULL;
         met = cut_of_waiters(task, met);
     }
     if (met && !name_is_root(met->zone)) {

@@ -118,7 +118,7 @@ void rec_task_finish(struct rec_core *core, const struct env *env, struct task *
 {
     switch (task->kind) {
     case TASK_FETCH:
-        report_done(core, env, task, outcome);
+        report_done(core, task, outcome);
         break;
     case TASK_PRIMING:
         if (outcome != REC_DONE_ANSWERED)

@@ -306,6 +306,31 @@ static void fetches_of_one_zone_share_the_look_up_of_one_of_its_servers(void **s
     }
 }
 
+static void a_look_up_starts_at_the_deepest_cut_on_its_way_that_has_an_address(void **state)
+{
+    static const struct rule rules[] = {
+        REFER_COM,
+        {COM, "example.com.", 0, PLAIN, 0, NULL, "example.com. NS ns.a.host.com.", NULL},
+        {COM, "other.com.", 0, PLAIN, 0, NULL, "other.com. NS ns.b.host.com.", NULL},
+        {COM, "host.com.", 0, PLAIN, 0, NULL, "host.com. NS ns.host.com.", "ns.host.com. A " HOST},
+        {HOST, "host.com.", 0, PLAIN, 0, "@ A " EX, NULL, NULL},
+        {EX, "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+        {0},
+    };
+    struct net *net = begin(rules);
+    net_fetch(net, 1, "www.example.com.", TYPE_A);
+    net_run(net, 1000);
+    assert_int_equal(net->result[1].outcome, REC_DONE_ANSWERED);
+    net_fetch(net, 2, "www.other.com.", TYPE_A);
+    net_run(net, 1000);
+    assert_int_equal(net->result[2].outcome, REC_DONE_ANSWERED);
+    /* com., other.com. and its server's two labels at the host's: nothing at the root or com. again */
+    assert_int_equal(net_count(net, COM, "host.com.", 0), 1);
+    assert_int_equal(net_count(net, ROOT, "com.", 0), 2);
+    assert_int_equal(net_count(net, HOST, "ns.b.host.com.", TYPE_A), 1);
+    net_free(net);
+}
+
 static void a_referral_that_a_sub_fetch_got_is_evidence_for_the_next_fetch_unasked(void **state)
 {
     struct net *net = begin(glueless);
@@ -409,6 +434,7 @@ int main(void)
         cmocka_unit_test(the_same_sub_fetch_of_two_fetches_is_one),
         cmocka_unit_test(a_shared_sub_fetch_outlives_the_fetch_that_began_it),
         cmocka_unit_test(fetches_of_one_zone_share_the_look_up_of_one_of_its_servers),
+        cmocka_unit_test(a_look_up_starts_at_the_deepest_cut_on_its_way_that_has_an_address),
         cmocka_unit_test(a_referral_that_a_sub_fetch_got_is_evidence_for_the_next_fetch_unasked),
         cmocka_unit_test(an_ipv6_only_name_server_is_found),
         cmocka_unit_test(with_ipv6_off_no_ipv6_server_is_asked),
