@@ -102,19 +102,19 @@ int denial_finish(struct search *search, const uint8_t *zone, uint16_t rcode,
 
 /* THREATS "Wildcard labels": each signature must say that it was made for this very wildcard, by this zone.
  */
-static bool signed_as_wildcard(const struct rrset *rrset, const uint8_t *wildcard)
+static bool signed_as_wildcard(const struct rrset *rrset, const uint8_t *zone, const uint8_t *wildcard)
 {
     for (unsigned i = 0; i < rrset->sig_count; i++) {
         struct rrsig sig;
         if (rrsig_parse(&rrset->sig[i], &sig) || sig.labels + 1u != name_labels(wildcard) ||
-            !name_is_below(wildcard, sig.signer))
+            !name_equal(sig.signer, zone))
             return false;
     }
     return rrset->sig_count > 0;
 }
 
-int denial_wildcard(struct search *search, const uint8_t *name, uint16_t qtype, const uint8_t *wildcard,
-                    struct denial_record *const *records, unsigned count)
+int denial_wildcard(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype,
+                    const uint8_t *wildcard, struct denial_record *const *records, unsigned count)
 {
     struct cache_rr rr;
     struct usable usable;
@@ -129,7 +129,7 @@ int denial_wildcard(struct search *search, const uint8_t *name, uint16_t qtype, 
     if (r)
         return r < 0 ? r : SEARCH_NONE;
     if (rr.rrset.security != SECURITY_SECURE || !rr.authentic || !usable.signed_now ||
-        !signed_as_wildcard(&rr.rrset, wildcard))
+        !signed_as_wildcard(&rr.rrset, zone, wildcard))
         return SEARCH_NONE;
     for (unsigned i = 0; i < count; i++)
         usable.ttl = MIN(usable.ttl, records[i]->usable.ttl);

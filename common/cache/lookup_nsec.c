@@ -91,7 +91,7 @@ static int search_wildcard(struct search *search, const uint8_t *zone, const uin
     uint8_t made[NAME_MAX];
     if (name_make_wildcard(name_suffix(name, labels), made))
         return SEARCH_BARRED;
-    int r = denial_wildcard(search, name, qtype, made, records, 1);
+    int r = denial_wildcard(search, zone, name, qtype, made, records, 1);
     if (r != SEARCH_NONE)
         return r;
     r = find(search, zone, made, &at_wildcard);

@@ -140,7 +140,7 @@ static int search_wildcard(struct search *search, const struct chain *chain, con
     if (name_make_wildcard(name_suffix(name, labels), wildcard))
         return SEARCH_NONE;
     /* RFC 5155 7.2.6: a wildcard's answer needs the next closer name's denial alone */
-    int r = denial_wildcard(search, name, qtype, wildcard, records + 1, 1);
+    int r = denial_wildcard(search, chain->zone, name, qtype, wildcard, records + 1, 1);
     if (r != SEARCH_NONE)
         return r;
     r = find(search, chain, wildcard, &at_wildcard, &match);
@@ -155,14 +155,14 @@ static int search_wildcard(struct search *search, const struct chain *chain, con
 
 /* The encloser has no record of its own here, but a wildcard right below it that is cached proves that it
  * exists. */
-static int search_known_wildcard(struct search *search, const uint8_t *name, unsigned labels, uint16_t qtype,
-                                 struct denial_record *next_closer)
+static int search_known_wildcard(struct search *search, const struct chain *chain, const uint8_t *name,
+                                 unsigned labels, uint16_t qtype, struct denial_record *next_closer)
 {
     struct denial_record *records[1] = {next_closer};
     uint8_t wildcard[NAME_MAX];
     if (name_make_wildcard(name_suffix(name, labels), wildcard))
         return SEARCH_NONE;
-    return denial_wildcard(search, name, qtype, wildcard, records, 1);
+    return denial_wildcard(search, chain->zone, name, qtype, wildcard, records, 1);
 }
 
 static int search_chain(struct search *search, const struct chain *chain, const uint8_t *name, uint16_t qtype)
@@ -194,7 +194,7 @@ static int search_chain(struct search *search, const struct chain *chain, const 
         if (record.optout)
             return SEARCH_NONE;
         if (!enclosed)
-            return search_known_wildcard(search, name, at - 1, qtype, &record);
+            return search_known_wildcard(search, chain, name, at - 1, qtype, &record);
         return search_wildcard(search, chain, name, at - 1, qtype, &encloser, &record);
     }
     return SEARCH_NONE;

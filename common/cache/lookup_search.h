@@ -88,10 +88,10 @@ bool denial_matches_nodata(const struct denial_record *record, uint16_t qtype);
  * SOA. */
 int denial_finish(struct search *search, const uint8_t *zone, uint16_t rcode,
                   struct denial_record *const *records, unsigned count);
-/* Positive answer from the cached RRset (or CNAME) of *.encloser, `records` proving that nothing closer
- * exists. */
-int denial_wildcard(struct search *search, const uint8_t *name, uint16_t qtype, const uint8_t *wildcard,
-                    struct denial_record *const *records, unsigned count);
+/* Positive answer from the zone's cached RRset (or CNAME) of *.encloser, `records` proving that nothing
+ * closer exists. */
+int denial_wildcard(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype,
+                    const uint8_t *wildcard, struct denial_record *const *records, unsigned count);
 
 /* The two kinds. zone is a candidate: an ancestor of name, or name itself. */
 int search_nsec(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype);

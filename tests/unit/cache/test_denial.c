@@ -378,6 +378,20 @@ static void nsec3_wildcards_answer_and_deny(void **state)
     assert_int_equal(f->answer.authority.count, 1);
 }
 
+static void a_wildcard_of_a_zone_below_does_not_go_with_the_parents_denial(void **state)
+{
+    struct fixture *f = *state;
+    struct rrset own = fx_a(f, "*.sub.example.", "example."),
+                 childs = fx_a(f, "*.sub.example.", "sub.example.");
+    put_soa(f);
+    fx_nsec3_match(f, "example.", "example.", apex, 5);
+    fx_nsec3_cover(f, "example.", "c.sub.example.", false, 5);
+    fx_put_rr(f, &own, 0, 500);
+    assert_int_equal(fx_ask(f, "c.sub.example.", TYPE_A), LOOKUP_HIT); /* the wildcard proves its encloser */
+    fx_put_rr(f, &childs, 0, 500);
+    assert_int_equal(fx_ask(f, "c.sub.example.", TYPE_A), LOOKUP_MISS);
+}
+
 static void an_unmatched_encloser_denies_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -436,6 +450,7 @@ int main(void)
         TEST(a_matching_nsec3_denies_types_it_lacks),
         TEST(nsec3_below_a_cut_or_a_dname_denies_nothing),
         TEST(nsec3_wildcards_answer_and_deny),
+        TEST(a_wildcard_of_a_zone_below_does_not_go_with_the_parents_denial),
         TEST(an_unmatched_encloser_denies_nothing),
         TEST(the_last_nsec3_span_wraps_around),
     };
