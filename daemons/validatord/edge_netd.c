@@ -43,7 +43,9 @@ static int on_resolve(struct edge_netd *edge, const Holdfast__Nv__Resolve *resol
     struct env env;
     int r;
 
-    if (name_from_bytes(resolve->qname.data, resolve->qname.len, qname) || resolve->qtype > UINT16_MAX)
+    /* Type 0 is the cache's key for "no such name", and recursord takes a Fetch for it as a broken peer. */
+    if (name_from_bytes(resolve->qname.data, resolve->qname.len, qname) || resolve->qtype == 0 ||
+        resolve->qtype > UINT16_MAX)
         return -EBADMSG;
     edge->stats.resolves++;
     env = loop_enter(v);
