@@ -86,10 +86,10 @@ static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
         char label[72];
         for (size_t i = 0; i < ARRAY_SIZE(known); i++)
             shown |= strcmp(key, known[i].key) == 0;
-        /* That the DS is secure is said by the DS itself, and an anchor needs none. */
-        shown |= strcmp(key, "ds_state") == 0 && json_is_string(value) &&
-                 (strcmp(json_string_value(value), "secure") == 0 ||
-                  json_is_true(json_object_get(link, "anchor")));
+        /* That the DS is secure is said by the DS itself. */
+        const char *word = json_string_value(value);
+        shown |= strcmp(key, "ds_state") == 0 && word &&
+                 (strcmp(word, "secure") == 0 || strcmp(word, "unknown") == 0);
         if (!shown && !says_nothing(value)) {
             ctl_label(key, label);
             strcat(label, ":");

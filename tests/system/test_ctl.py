@@ -169,7 +169,7 @@ def test_a_negative_trust_anchor_works_persists_and_goes(make_resolver):
 
 
 def test_an_nta_is_kept_over_kill_9_at_once(make_resolver):
-    resolver = make_resolver("nta-kill", port=5311)
+    resolver = make_resolver("nta-kill")
     resolver.ask("com.", "SOA")
     assert resolver.ctl("nta", "add", "expired.com", "--reason", "test").returncode == OK
     resolver.kill_all()
