@@ -180,12 +180,22 @@ static struct slice to_wire(struct lab *lab, const struct lab_reply *reply)
     return slice_make(wire, size);
 }
 
-static struct lab_zone *zone_at(struct lab *lab, const uint8_t *name)
+static struct lab_zone *zone_named(struct lab *lab, const uint8_t *name)
 {
     for (unsigned i = 0; i < lab->zone_count; i++)
         if (name_equal(lab->zones[i].name, name))
             return &lab->zones[i];
     return NULL;
+}
+
+/* The zone of that name; of a made-up one, the zone above it speaks. */
+static struct lab_zone *zone_at(struct lab *lab, const uint8_t *name)
+{
+    for (const uint8_t *at = name;; at = name_parent(at)) {
+        struct lab_zone *zone = zone_named(lab, at);
+        if (zone || name_is_root(at))
+            return zone;
+    }
 }
 
 /* The zone that answers on this zone's servers: itself, or a child that shares them. */
