@@ -57,6 +57,7 @@ struct failure {
     uint16_t ede; /* EDE_NONE: nothing failed */
     bool budget;  /* a limit was reached */
     bool transport;
+    uint8_t labels; /* of a walk: labels of the name whose DS could not be settled */
     uint16_t text_size;
     char text[ANSWER_EDE_TEXT];
 };

@@ -157,7 +157,9 @@ static bool key_worth_trying(struct signature_try *t, const struct rdata *only_k
     if (only_key && !same_rdata(rdata, only_key))
         return false;
     if (!dnskey_is_zone_key(&t->key)) {
-        note_reason(t, EDE_NO_ZONE_KEY_BIT, t->sig.key_tag);
+        /* RFC 8914 4.12 is about the flag alone; a revoked key or another protocol is as good as no key. */
+        note_reason(t, t->key.flags & DNSKEY_FLAG_ZONE ? EDE_DNSKEY_MISSING : EDE_NO_ZONE_KEY_BIT,
+                    t->sig.key_tag);
         return false;
     }
     return true;

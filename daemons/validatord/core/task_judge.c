@@ -131,11 +131,14 @@ static int step_walk(struct val_core *core, struct task *task)
         val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     case WALK_FAILED:
-        if (!why.transport || why.budget) {
+        /* The zones above are what is broken: theirs is the reason. Inside the zone that answered, a DS that
+         * cannot be settled (no transport, no denial) is a consequence of what this link shows: its
+         * signatures are missing. */
+        if (why.budget || (!why.transport && why.labels <= name_labels(task->finding.cut))) {
             val_task_fail(core, task, &why);
             return WAIT_NONE;
         }
-        break; /* nobody says that this is insecure; another server may have the signatures */
+        break;
     case WALK_SECURE:
         break;
     }

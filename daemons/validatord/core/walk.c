@@ -103,6 +103,7 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
         }
         if (zone->ds == ZONE_DS_FAILED) {
             *ret_why = zone->failure;
+            ret_why->labels = (uint8_t)i;
             return WALK_FAILED;
         }
     }
