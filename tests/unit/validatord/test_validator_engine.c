@@ -294,6 +294,25 @@ static void evidence_without_end_is_cut_off(void **state)
     assert_int_equal(lab->verdicts[0].answer.rcode, RCODE_SERVFAIL);
 }
 
+static void min_ttl_raises_and_max_ttl_lowers(void **state)
+{
+    struct lab *lab = lab_plain();
+    zone_text_read(lab->arena,
+                   "zero.example.com. 0 IN A 192.0.2.81\nlong.example.com. 999999 IN A 192.0.2.82\n",
+                   &lab_find(lab, "example.com.")->sets);
+    lab->config.min_ttl_s = 60;
+    lab->config.max_ttl_s = 7200;
+    lab_start(lab);
+    assert_int_equal(lab_ask(lab, "zero.example.com.", TYPE_A)->ttl, 60);
+    assert_int_equal(lab_ask(lab, "www.example.com.", TYPE_A)->ttl, 300);
+    assert_int_equal(lab_ask(lab, "long.example.com.", TYPE_A)->ttl, 7200);
+    unsigned before = lab->upstream;
+    lab_pass(lab, 59);
+    lab_ask(lab, "zero.example.com.", TYPE_A);
+    assert_int_equal(lab->upstream, before);
+    lab_free(lab);
+}
+
 static void silent_recursord_ends_at_the_deadline(void **state)
 {
     struct lab *lab = *state;
@@ -515,6 +534,7 @@ int main(void)
         TEST(upstream_budget_of_none_asks_nobody),
         TEST(budget_of_a_question_is_never_more_than_ours),
         TEST(evidence_without_end_is_cut_off),
+        cmocka_unit_test(min_ttl_raises_and_max_ttl_lowers),
         TEST(silent_recursord_ends_at_the_deadline),
         TEST(lost_recursord_is_asked_again),
         TEST(recursord_that_stays_away_is_servfail_in_time),
