@@ -65,7 +65,7 @@ static void child_environment(const struct child *child)
 {
     static const char *const handed_on[] = {"TZ", "LANG", "JOURNAL_STREAM", "INVOCATION_ID"};
     const struct holdfastd *h = child->holdfastd;
-    static char names[MAX_SOCKETS * 12];
+    char names[MAX_SOCKETS * 12] = "";
     char number[24], *at = names;
     if (h->separate_users) {
         /* Another user's process gets what it needs; without a change of user all is handed on (libfaketime).
