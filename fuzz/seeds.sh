@@ -7,4 +7,5 @@ build=${1:-build}
 ninja -C "$build" fuzz/make_seeds
 mkdir -p fuzz/corpus
 "$build/fuzz/make_seeds" fuzz/corpus
+fuzz/make_scripts.py fuzz/corpus
 du -sh fuzz/corpus/*
