@@ -45,7 +45,10 @@ static int read_for_a_while(const char *directory)
     uint64_t seed = 31;
     if (store_open_reader(directory, &store))
         return 2;
-    for (mono_ns end = mono_add_ms(sf_now(), 2500); !mono_reached(sf_now(), end);) {
+    /* on a busy machine much is late and does not count */
+    for (mono_ns end = mono_add_ms(sf_now(), 20000); seen < 12 || newest <= 10;) {
+        if (mono_reached(sf_now(), end))
+            return 5;
         struct cache_view view;
         bool same = true;
         if (store_read_begin(store, sf_now(), &view))
@@ -66,7 +69,7 @@ static int read_for_a_while(const char *directory)
         seen++;
     }
     store_close(store);
-    return seen >= 5 && newest > 5 ? 0 : 5;
+    return 0;
 }
 
 static void a_reader_without_locks_sees_whole_snapshots(void **state)
@@ -84,7 +87,7 @@ static void a_reader_without_locks_sees_whole_snapshots(void **state)
         sf_put(f, 0, BATCH, ++generation, FAR_FUTURE, 0);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_true(generation > 20);
+    assert_true(generation > 10);
 }
 
 static void a_reader_follows_a_map_that_grew(void **state)
