@@ -147,6 +147,7 @@ struct statement {
     const uint8_t *signer;  /* of what is signed in it; NULL: nothing usable is */
     struct rrset_list list; /* the DS; or SOA, NSEC, NSEC3; or a CNAME or DNAME instead */
     enum finding_kind kind; /* POSITIVE: a DS; CNAME, DNAME: no cut; else a denial */
+    bool soa_unsigned; /* a denial whose SOA has no RRSIG: signatures are what is missing, not the proof */
     struct address server;
 };
 

@@ -129,6 +129,7 @@ void statement_from_finding(const struct finding *finding, const uint8_t *name,
     case FINDING_NODATA:
     case FINDING_NXDOMAIN:
         s.list = finding->proof;
+        s.soa_unsigned = finding->main.count > 0 && finding->main.items[0].sig_count == 0;
         break;
     case FINDING_GARBAGE:
         break;

@@ -141,8 +141,8 @@ static int step_walk(struct val_core *core, struct zone *zone)
         break;
     }
     bool denial = zone->statement.kind == FINDING_NODATA || zone->statement.kind == FINDING_NXDOMAIN;
-    val_failure_rrset(&why, denial && zone->statement.list.count == 0 ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING,
-                      zone->job.name, TYPE_DS, 0);
+    bool no_proof = denial && zone->statement.list.count == 0 && !zone->statement.soa_unsigned;
+    val_failure_rrset(&why, no_proof ? EDE_NSEC_MISSING : EDE_RRSIGS_MISSING, zone->job.name, TYPE_DS, 0);
     return reject(core, zone, &why);
 }
 
