@@ -150,12 +150,21 @@ static const struct {
     {"num-queries-per-thread"},
     {"discard-timeout"},
     {"outbound-msg-retry"},
-    {"features"},
     {"stub-prime"},
     {"do-not-query-localhost"},
     {"val-max-restart"},
     {"serve-expired-ttl-reset"},
 };
+
+/* `min_ttl = 300`, `max_ttl = 600`: Deckard's form of the TTL limits. */
+static void set_feature(struct mapping *m, const char *value)
+{
+    unsigned seconds;
+    if (sscanf(value, "min_ttl = %u", &seconds) == 1)
+        m->config->val.min_ttl_s = seconds;
+    if (sscanf(value, "max_ttl = %u", &seconds) == 1)
+        m->config->val.max_ttl_s = m->config->netd.max_ttl_s = seconds;
+}
 
 static void set_date(struct mapping *m, const char *value)
 {
@@ -228,6 +237,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         return add_name(&c->val.insecure_zone_count, m->insecure, v) ? refuse(m, o) : 0;
     else if (strcmp(k, "val-nsec3-keysize-iterations") == 0)
         c->val.nsec3_iterations = c->netd.nsec3_iterations = highest_iterations(v);
+    else if (strcmp(k, "features") == 0)
+        set_feature(m, v);
     else if (strcmp(k, "cache-max-ttl") == 0)
         c->val.max_ttl_s = c->netd.max_ttl_s = (uint32_t)atoi(v);
     else if (strcmp(k, "cache-min-ttl") == 0)

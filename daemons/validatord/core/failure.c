@@ -160,6 +160,8 @@ void val_failure_remember(struct val_core *core, struct job *job, uint16_t type,
     neg.ede[0].code = why->ede;
     neg.ede[0].text_size = why->text_size;
     memcpy(neg.ede[0].text, why->text, why->text_size);
+    if (why->ede == EDE_NSEC_MISSING) /* as verdict_add_failure() has it */
+        neg.ede[neg.ede_count++].code = EDE_DNSSEC_BOGUS;
     if (cache_neg_encode(job->arena, cache_key_slice(&key), &neg, &value) == 0)
         val_entries_put(core, job, CACHE_NEG, &key, value);
 }
