@@ -75,6 +75,14 @@ static void status(struct control *c, struct control_request *to)
         (json_int_t)writer_sequence(v->writer) - 1, "queued_writes", (json_int_t)writer_queued(v->writer),
         "trust_anchors", (json_int_t)v->settings.config.anchor_count);
 
+    if (json) { /* policy that lets unvalidated data through is never out of sight */
+        json_t *ntas = control_ntas(v), *names = json_array(), *nta;
+        size_t index;
+
+        json_array_foreach(ntas, index, nta) json_array_append(names, json_object_get(nta, "name"));
+        json_object_set_new(json, "negative_trust_anchors", names);
+        json_decref(ntas);
+    }
     if (json && v->daemon.wall_offset_s)
         json_object_set_new(json, "clock_offset_s", json_integer(v->daemon.wall_offset_s));
     control_answer(to, json);

@@ -46,6 +46,8 @@ void control_show_cache(struct validatord *v, const control_message *message, st
 void control_cache_stats(struct validatord *v, const control_message *message, struct control_request *to);
 void control_cache_verify(struct validatord *v, const control_message *message, struct control_request *to);
 void control_flush(struct validatord *v, const control_message *message, struct control_request *to);
+/* The NTAs in force, as nta-list shows them. */
+json_t *control_ntas(struct validatord *v);
 void control_nta_list(struct validatord *v, const control_message *message, struct control_request *to);
 void control_nta_add(struct validatord *v, const control_message *message, struct control_request *to);
 void control_nta_remove(struct validatord *v, const control_message *message, struct control_request *to);

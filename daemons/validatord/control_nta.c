@@ -198,7 +198,7 @@ static void list_one(struct validatord *v, const uint8_t *name, const struct cac
         json_array_append_new(ctx, nta_json(name, nta, now));
 }
 
-void control_nta_list(struct validatord *v, const control_message *message, struct control_request *to)
+json_t *control_ntas(struct validatord *v)
 {
     struct arena *arena = arena_new(CHANGE_ARENA_BYTES);
     json_t *list = json_array();
@@ -208,7 +208,12 @@ void control_nta_list(struct validatord *v, const control_message *message, stru
         each_nta(v, arena, list_one, list);
     loop_settle(v);
     arena_free(arena);
-    control_answer(to, json_pack("{s:o}", "ntas", list));
+    return list;
+}
+
+void control_nta_list(struct validatord *v, const control_message *message, struct control_request *to)
+{
+    control_answer(to, json_pack("{s:o}", "ntas", control_ntas(v)));
 }
 
 struct look_ctx {

@@ -169,15 +169,15 @@ static int set_up(struct validatord *v, struct digester *flush_digester)
     return r;
 }
 
-/* In the order of dependence: who still uses what goes first. The pool before the core, whose bytes it reads.
- */
+/* In the order of dependence: who still uses what goes first. The writer ends its operations, which act on
+ * all the rest; the pool goes before the core, whose bytes it reads. */
 static void tear_down(struct validatord *v)
 {
+    writer_free(v->writer);
     edge_netd_free(v->netd);
     edge_recursord_free(v->recursord);
     loop_stop(v);
     verify_pool_free(v->pool);
-    writer_free(v->writer);
     control_free(v->control);
     val_core_free(v->core);
     shared_memory_fini(&v->shared);

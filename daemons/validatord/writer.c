@@ -36,7 +36,7 @@ struct writer {
     /* the loop's */
     struct memstore *queued;
     struct batch inflight;
-    bool committing;
+    bool committing, closing;
     uint64_t epoch, sequence;
     struct cache_view reader_view, middle_view, top_view;
     struct list ops_waiting;  /* for the commit of what is queued */
@@ -188,7 +188,7 @@ static int start_commit(struct writer *w)
     struct memstore *fresh;
     struct batch *batch = &w->inflight;
 
-    if (w->committing || w->ops_outstanding || memstore_count(w->queued) == 0)
+    if (w->committing || w->closing || w->ops_outstanding || memstore_count(w->queued) == 0)
         return 0;
     batch->writes = calloc(memstore_count(w->queued), sizeof(*batch->writes));
     fresh = batch->entries; /* the layer of the batch before, emptied */
@@ -362,6 +362,7 @@ void writer_free(struct writer *w)
     if (w->thread_runs) {
         struct list *ops = &w->ops;
 
+        w->closing = true;
         pthread_mutex_lock(&w->lock);
         while (!list_empty(ops)) { /* not begun: told below that nothing came of it */
             struct writer_op *op = CONTAINER_OF(ops->next, struct writer_op, link);
@@ -478,6 +479,10 @@ size_t writer_queued(const struct writer *w)
 
 void writer_submit(struct writer *w, struct writer_op *op)
 {
+    if (w->closing) {
+        op->done(op, -ECANCELED);
+        return;
+    }
     w->ops_outstanding++;
     pthread_mutex_lock(&w->lock);
     list_append(&w->ops, &op->link);
@@ -487,6 +492,10 @@ void writer_submit(struct writer *w, struct writer_op *op)
 
 void writer_submit_after_queued(struct writer *w, struct writer_op *op)
 {
+    if (w->closing) {
+        op->done(op, -ECANCELED);
+        return;
+    }
     list_append(&w->ops_waiting, &op->link);
     release_waiting(w);
 }

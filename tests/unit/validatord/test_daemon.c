@@ -171,6 +171,7 @@ static void nta_ends_with_its_lifetime(void **state)
     f->lifetime_ms = 2000;
     assert_int_equal(control_verb(f, "nta-add", "broken.example").code, 0);
     assert_non_null(strstr(control_verb(f, "nta-list", NULL).json, "broken.example."));
+    assert_non_null(strstr(control_verb(f, "status", NULL).json, "broken.example."));
     before = page_epoch(f);
     for (unsigned i = 0; i < 60 && page_epoch(f) == before; i++)
         usleep(100000);

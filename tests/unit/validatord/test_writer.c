@@ -351,6 +351,32 @@ static void operations_not_begun_are_told_at_the_end(void **state)
     assert_true(f->op_done);
 }
 
+static void done_again(struct writer_op *op, int result)
+{
+    struct fixture *f = CONTAINER_OF(op, struct fixture, op);
+
+    f->seen++;
+    f->op_result = result;
+    if (result >= 0)
+        writer_submit_after_queued(f->writer, op); /* as a walk in chunks does */
+}
+
+static void walk_that_goes_on_for_ever_ends_with_the_writer(void **state)
+{
+    struct fixture *f = *state;
+
+    f->op = (struct writer_op){.run = run_count, .done = done_again};
+    put(f, "a", "1", 5);
+    writer_submit(f->writer, &f->op);
+    RUN_UNTIL(f, f->seen > 0);
+    put(f, "b", "1", 5);
+    writer_free(f->writer);
+    assert_int_equal(f->op_result, -ECANCELED);
+    open_writer(f);
+    expect(f, "a", "1");
+    expect(f, "b", "1");
+}
+
 static void page_is_read_only_for_others_and_the_sketch_cannot_shrink(void **state)
 {
     struct shared_memory shared;
@@ -391,6 +417,7 @@ int main(void)
         T(operation_after_queued_sees_what_was_queued),
         T(nothing_flushed_comes_back_by_the_queue),
         T(operations_not_begun_are_told_at_the_end),
+        T(walk_that_goes_on_for_ever_ends_with_the_writer),
         cmocka_unit_test(page_is_read_only_for_others_and_the_sketch_cannot_shrink),
     };
 
