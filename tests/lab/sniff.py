@@ -3,7 +3,9 @@
 import socket
 import struct
 import threading
+import time
 
+MARK, MARK_ADDRESS = "sniffer-mark-", "10.54.0.1"
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
 SO_RCVBUFFORCE = 33
 
@@ -52,7 +54,7 @@ class Sniffer:
     """Make it inside the resolver's namespace. `log` grows with every question sent."""
 
     def __init__(self, interface="toservers"):
-        self.log = []
+        self.log, self.marks, self.seen = [], 0, 0
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.socket.bind((interface, 0))
@@ -69,13 +71,31 @@ class Sniffer:
                 continue
             if address[2] == PACKET_OUTGOING:
                 question = parse_packet(packet)
-                if question:
+                if question and question[1].startswith(MARK):
+                    self.seen += 1
+                elif question:
                     self.log.append(question)
 
+    def settle(self):
+        """Returns when every packet sent before this call is in the log: a packet of our own comes last."""
+        self.marks += 1
+        label = "%s%d" % (MARK, self.marks)
+        wire = bytes(4) + b"\0\1" + bytes(6) + bytes([len(label)]) + label.encode() + b"\0\0\1\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(wire, (MARK_ADDRESS, 53))
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            if self.seen == self.marks:
+                return
+            time.sleep(0.001)
+        raise AssertionError("the sniffer does not see its own packets")
+
     def mark(self):
+        self.settle()
         return len(self.log)
 
     def since(self, mark):
+        self.settle()
         return self.log[mark:]
 
     def close(self):
