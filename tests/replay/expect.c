@@ -25,7 +25,25 @@ static int read_question(char *words, struct expectation *e, uint8_t *packet)
             ldns_pkt_set_ad(pkt, true);
         else if (strcmp(w, "noRD") == 0)
             ldns_pkt_set_rd(pkt, false);
-        else
+        else if (strcmp(w, "noEDNS") == 0)
+            ldns_pkt_set_edns_udp_size(pkt, 0);
+        else if (strcmp(w, "UDP") == 0)
+            e->udp = true;
+        else if (strncmp(w, "size=", 5) == 0)
+            ldns_pkt_set_edns_udp_size(pkt, (uint16_t)atoi(w + 5));
+        else if (strncmp(w, "version=", 8) == 0)
+            ldns_pkt_set_edns_version(pkt, (uint8_t)atoi(w + 8));
+        else if (strncmp(w, "class=", 6) == 0)
+            ldns_rr_set_class(ldns_rr_list_rr(ldns_pkt_question(pkt), 0), ldns_get_rr_class_by_name(w + 6));
+        else if (strncmp(w, "opcode=", 7) == 0) {
+            const ldns_lookup_table *t = ldns_lookup_by_name(ldns_opcodes, w + 7);
+            if (!t)
+                return 1;
+            ldns_pkt_set_opcode(pkt, (ldns_pkt_opcode)t->id);
+        } else if (strncmp(w, "from=", 5) == 0) {
+            if (scenario_address(w + 5, &e->from))
+                return 1;
+        } else
             return 1;
     }
     uint8_t *wire = NULL;
@@ -41,14 +59,34 @@ static int read_wanted(char *words, struct expectation *e)
 {
     char *save, *w = strtok_r(words, " \t", &save);
     const ldns_lookup_table *t = w ? ldns_lookup_by_name(ldns_rcodes, w) : NULL;
-    if (!t)
+    e->drop = w && strcmp(w, "DROP") == 0;
+    if (w && strcmp(w, "BADVERS") == 0)
+        e->rcode = 16;
+    else if (t)
+        e->rcode = (uint16_t)t->id;
+    else if (!e->drop)
         return 1;
-    e->rcode = (uint16_t)t->id;
     while ((w = strtok_r(NULL, " \t", &save))) {
         if (strcmp(w, "ad") == 0)
             e->ad = 1;
         else if (strcmp(w, "noad") == 0)
             e->ad = 0;
+        else if (strcmp(w, "aa") == 0)
+            e->aa = 1;
+        else if (strcmp(w, "noaa") == 0)
+            e->aa = 0;
+        else if (strcmp(w, "tc") == 0)
+            e->tc = 1;
+        else if (strcmp(w, "notc") == 0)
+            e->tc = 0;
+        else if (strncmp(w, "ede!=", 5) == 0)
+            e->not_ede = atoi(w + 5);
+        else if (strncmp(w, "answer=", 7) == 0)
+            snprintf(e->answer_types, sizeof(e->answer_types), "%s", w + 7);
+        else if (strncmp(w, "authority=", 10) == 0)
+            snprintf(e->authority_types, sizeof(e->authority_types), "%s", w + 10);
+        else if (strncmp(w, "upstream>=", 10) == 0)
+            e->upstream_least = atol(w + 10);
         else if (strcmp(w, "noede") == 0)
             e->ede = -2;
         else if (strncmp(w, "ede=", 4) == 0)
@@ -67,7 +105,15 @@ static int read_wanted(char *words, struct expectation *e)
 
 int expect_read(const char *line, struct expectation *ret_expect, uint8_t *packet, char *why, size_t room)
 {
-    struct expectation e = {.ad = -1, .ede = -1, .ttl = -1, .upstream_most = -1, .upstream_exact = -1};
+    struct expectation e = {.ad = -1,
+                            .aa = -1,
+                            .tc = -1,
+                            .ede = -1,
+                            .not_ede = -1,
+                            .ttl = -1,
+                            .upstream_most = -1,
+                            .upstream_least = -1,
+                            .upstream_exact = -1};
     char copy[1024];
     snprintf(copy, sizeof(copy), "%s", line);
     snprintf(why, room, "ASK cannot be read: %s", line);
@@ -176,6 +222,51 @@ static uint32_t least_ttl(const ldns_pkt *pkt)
     return least;
 }
 
+/* The types of a section: sorted, each once, joined by commas; "none" where it is empty. */
+static void section_types(const ldns_rr_list *list, char *out, size_t room)
+{
+    char *names[64];
+    size_t count = 0, used = 0;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(list) && count < ARRAY_SIZE(names); i++) {
+        char *name = ldns_rr_type2str(ldns_rr_get_type(ldns_rr_list_rr(list, i)));
+        bool known = false;
+        for (size_t k = 0; k < count; k++)
+            known |= strcmp(names[k], name) == 0;
+        if (known)
+            free(name);
+        else
+            names[count++] = name;
+    }
+    qsort(names, count, sizeof(*names), compare_text);
+    snprintf(out, room, "%s", count ? "" : "none");
+    for (size_t i = 0; i < count && used < room; i++) {
+        used += (size_t)snprintf(out + used, room - used, "%s%s", i ? "," : "", names[i]);
+        free(names[i]);
+    }
+}
+
+static int check_sections(const struct expectation *e, const ldns_pkt *pkt, char *why, size_t room)
+{
+    char answer[256], authority[256];
+    section_types(ldns_pkt_answer(pkt), answer, sizeof(answer));
+    section_types(ldns_pkt_authority(pkt), authority, sizeof(authority));
+    if (e->answer_types[0] && strcmp(e->answer_types, answer) != 0) {
+        snprintf(why, room, "answer section: wanted %s, given %s", e->answer_types, answer);
+        return 1;
+    }
+    if (e->authority_types[0] && strcmp(e->authority_types, authority) != 0) {
+        snprintf(why, room, "authority section: wanted %s, given %s", e->authority_types, authority);
+        return 1;
+    }
+    return 0;
+}
+
+/* With the upper eight bits of EDNS. */
+static unsigned rcode_of(const ldns_pkt *pkt)
+{
+    return (unsigned)ldns_pkt_get_rcode(pkt) | (unsigned)ldns_pkt_edns_extended_rcode(pkt) << 4;
+}
+
 int expect_check(const struct expectation *e, struct slice answer, unsigned upstream, char *why, size_t room)
 {
     ldns_pkt *pkt = NULL;
@@ -184,8 +275,14 @@ int expect_check(const struct expectation *e, struct slice answer, unsigned upst
         return 1;
     }
     int bad = 1;
-    if (ldns_pkt_get_rcode(pkt) != (e->rcode & 15))
-        snprintf(why, room, "rcode: wanted %u, given %u", e->rcode, (unsigned)ldns_pkt_get_rcode(pkt));
+    if (rcode_of(pkt) != e->rcode)
+        snprintf(why, room, "rcode: wanted %u, given %u", e->rcode, rcode_of(pkt));
+    else if (e->aa >= 0 && (ldns_pkt_aa(pkt) != 0) != e->aa)
+        snprintf(why, room, "AA: wanted %d, given %d", e->aa, ldns_pkt_aa(pkt) != 0);
+    else if (e->tc >= 0 && (ldns_pkt_tc(pkt) != 0) != e->tc)
+        snprintf(why, room, "TC: wanted %d, given %d", e->tc, ldns_pkt_tc(pkt) != 0);
+    else if (e->not_ede >= 0 && has_ede(pkt, e->not_ede))
+        snprintf(why, room, "EDE %d where it is not due", e->not_ede);
     else if (e->ad >= 0 && (ldns_pkt_ad(pkt) != 0) != e->ad)
         snprintf(why, room, "AD: wanted %d, given %d", e->ad, ldns_pkt_ad(pkt) != 0);
     else if (e->ede >= 0 && !has_ede(pkt, e->ede))
@@ -197,10 +294,13 @@ int expect_check(const struct expectation *e, struct slice answer, unsigned upst
     else if (e->upstream_most >= 0 && upstream > e->upstream_most)
         snprintf(why, room, "questions upstream: at most %ld wanted, %u went out", e->upstream_most,
                  upstream);
+    else if (e->upstream_least >= 0 && upstream < e->upstream_least)
+        snprintf(why, room, "questions upstream: at least %ld wanted, %u went out", e->upstream_least,
+                 upstream);
     else if (e->upstream_exact >= 0 && upstream != e->upstream_exact)
         snprintf(why, room, "questions upstream: %ld wanted, %u went out", e->upstream_exact, upstream);
     else
-        bad = e->has_data ? check_data(e, pkt, why, room) : 0;
+        bad = check_sections(e, pkt, why, room) || (e->has_data && check_data(e, pkt, why, room));
     ldns_pkt_free(pkt);
     return bad;
 }

@@ -1,22 +1,19 @@
 #pragma once
-/* STEP n ASK: a question and what is expected of its answer, on one line.
- *
- *   name type [DO] [CD] [AD] [noRD] -> RCODE [ad|noad] [aa] [ttl=N] [ede=N|noede] [upstream<=N|upstream=N] [=
- * data | data…]
- *
- * `= data` lists the RDATA of the final RRset in the answer section (records of the asked type, in any
- * order); `= -` wants an answer section without records of that type. Without it the data is not looked at.
- */
+/* STEP n ASK: a question and what is expected of its answer, on one line; README.md has the words. */
 
 #include "tests/replay/scenario.h"
 
 struct expectation {
     size_t packet_size;
+    struct address from; /* family 0: not given */
+    bool udp, drop;
     uint16_t type, rcode;
-    int ad;   /* 1 set, 0 clear, -1 not looked at */
-    int ede;  /* code; -1 not looked at; -2 none may be there */
-    long ttl; /* -1 not looked at */
-    long upstream_most, upstream_exact;
+    int ad, aa, tc; /* 1 set, 0 clear, -1 not looked at */
+    int ede;        /* code; -1 not looked at; -2 none may be there */
+    int not_ede;    /* code that may not be there; -1 */
+    long ttl;       /* -1 not looked at */
+    long upstream_most, upstream_least, upstream_exact;
+    char answer_types[256], authority_types[256]; /* empty: not looked at */
     bool has_data;
     char data[1024];
 };

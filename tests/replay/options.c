@@ -204,6 +204,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         return add_anchor(m, o);
     else if (strcmp(k, "stub-addr") == 0)
         return add_root_hint(m, o);
+    else if (strcmp(k, "use-caps-for-id") == 0)
+        c->rec.case_randomisation = yes(v);
     else if (strcmp(k, "do-ip6") == 0)
         c->rec.ipv6 = yes(v);
     else if (strcmp(k, "do-ip4") == 0)

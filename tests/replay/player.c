@@ -118,8 +118,10 @@ static bool zones_answer_exchange(struct player *p, struct exchange *exchange)
     const struct scenario *s = p->scenario;
     struct slice query = slice_make(question, exchange->size);
     memcpy(question, exchange->wire, exchange->size);
+    const struct play_server *fault = server_fault(s->servers, &exchange->server, p->step->number, query);
+    if (fault && fault->how == MISBEHAVE_NO_DNSSEC)
+        server_forget_do(question, exchange->size);
     size_t size = zone_answer(s->zones, &exchange->server, p->step->number, query, exchange->tcp, reply);
-    const struct play_server *fault = server_fault(s->servers, &exchange->server, p->step->number);
     if (!size && !fault)
         return false;
     if (fault)
@@ -252,15 +254,38 @@ static int step_ask(struct player *p)
     if (expect_read(p->step->ask, &expect, packet, why, sizeof(why)))
         return report(p, why, NULL, (struct slice){0});
     scenario_address("127.0.0.1", &from);
-    world_ask(p->world, slice_make(packet, expect.packet_size), &from, NETD_TCP);
+    from = expect.from.family ? expect.from : from;
+    world_ask(p->world, slice_make(packet, expect.packet_size), &from, expect.udp ? NETD_UDP : NETD_TCP);
     settle(p);
     struct world_client *client = next_answer(p);
+    if (client && expect.drop) {
+        p->checked++;
+        return client->reply_size ? report(p, "an answer where none is due", NULL,
+                                           slice_make(client->reply, client->reply_size))
+                                  : 0;
+    }
     if (!client || client->reply_size == 0)
         return report(p, "no answer came", NULL, (struct slice){0});
     p->checked++;
     struct slice given = slice_make(client->reply, client->reply_size);
     if (expect_check(&expect, given, p->out_count - out_before, why, sizeof(why)))
         return report(p, why, NULL, given);
+    return 0;
+}
+
+/* NTA name [seconds], NTA_REMOVE name. */
+static int step_nta(struct player *p)
+{
+    char text[NAME_TEXT_MAX] = "";
+    uint8_t name[NAME_MAX];
+    long seconds = 3600;
+    bool add = p->step->kind == RPL_STEP_NTA;
+    if (sscanf(p->step->ask, "%1000s %ld", text, &seconds) < 1 || name_from_text(text, name) != 0 ||
+        seconds <= 0)
+        return report(p, "NTA wants a name", NULL, (struct slice){0});
+    if (world_nta(p->world, name, add ? seconds : 0) != 0)
+        return report(p, "there is no such NTA", NULL, (struct slice){0});
+    settle(p);
     return 0;
 }
 
@@ -350,6 +375,15 @@ static int play_step(struct player *p)
             world_advance_to(p->world, next);
             settle(p);
         }
+        return 0;
+    case RPL_STEP_NTA:
+    case RPL_STEP_NTA_REMOVE:
+        return step_nta(p);
+    case RPL_STEP_FLUSH:
+        world_flush(p->world);
+        return 0;
+    case RPL_STEP_RESTART:
+        world_restart(p->world);
         return 0;
     case RPL_STEP_NOTHING:
         settle(p);

@@ -422,6 +422,10 @@ static const struct {
     {"TIME_PASSES", RPL_STEP_TIME_PASSES, false},
     {"TIMEOUT", RPL_STEP_TIMEOUT, false},
     {"ASK", RPL_STEP_ASK, false},
+    {"NTA", RPL_STEP_NTA, false},
+    {"NTA_REMOVE", RPL_STEP_NTA_REMOVE, false},
+    {"FLUSH", RPL_STEP_FLUSH, false},
+    {"RESTART", RPL_STEP_RESTART, false},
     {"TRAFFIC", RPL_STEP_TRAFFIC, false},
     {"NOTHING", RPL_STEP_NOTHING, false},
 };

@@ -28,7 +28,7 @@ struct world {
     uint64_t random_state;
     mono_ns now;
     struct list exchanges, clients, verifies;
-    uint64_t client_count;
+    uint64_t client_count, epoch;
 };
 
 static void out_of_memory(int r)
@@ -349,6 +349,42 @@ struct world_client *world_ask(struct world *world, struct slice packet, const s
         resolve(world, client, true);
     }
     return client;
+}
+
+/* As validatord's shell does after each change that an operator made. */
+static void raise_epoch(struct world *world)
+{
+    val_core_set_epoch(world->val, ++world->epoch);
+    pump(world);
+}
+
+int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s)
+{
+    wall_s expires = {.s = world_env(world).wall.s + lifetime_s};
+    int r = lifetime_s ? val_core_nta_add(world->val, name, expires) : val_core_nta_remove(world->val, name);
+    raise_epoch(world);
+    return r;
+}
+
+void world_flush(struct world *world)
+{
+    memstore_clear(world->store);
+    rec_core_forget_servers(world->rec, NULL);
+    raise_epoch(world);
+}
+
+void world_restart(struct world *world)
+{
+    struct siphash_key key = {.k0 = world->config.seed, .k1 = 2};
+    rec_core_free(world->rec);
+    val_core_free(world->val);
+    LIST_FOREACH_SAFE(pos, &world->exchanges)
+    exchange_drop(CONTAINER_OF(pos, struct exchange, link));
+    world->rec = rec_core_new(&world->config.rec, &key);
+    world->val = val_core_new(&world->config.val, &world->ops, &key);
+    if (!world->rec || !world->val)
+        abort();
+    val_core_set_epoch(world->val, world->epoch);
 }
 
 struct exchange *world_next_exchange(struct world *world)

@@ -62,5 +62,10 @@ mono_ns world_deadline(const struct world *world);
  * between. */
 mono_ns world_now(const struct world *world);
 void world_advance_to(struct world *world, mono_ns to);
+/* What an operator does to validatord: an NTA comes (lifetime_s > 0) or goes (0), the cache is emptied, both
+ * cores start anew over the cache as it is. NTA: 0; 1: none to remove. */
+int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s);
+void world_flush(struct world *world);
+void world_restart(struct world *world);
 /* The list of clients in order of asking. */
 struct list *world_clients(struct world *world);

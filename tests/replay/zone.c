@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #define SIGNATURE_LIFE_S (14 * 86400)
+#define TRAP_SIGNATURES  40u  /* more than a step of the chain may check (KeyTrap) */
 #define RSA_BITS         1024 /* tests sign hundreds of zones: the least that every library verifies */
 #define SOA_TEXT         "%s 3600 IN SOA ns.%s host.%s 1 3600 900 604800 900"
 
@@ -21,7 +22,8 @@ static const struct {
 } break_words[] = {
     {"expired", BREAK_EXPIRED},          {"notyet", BREAK_NOT_YET},      {"badsig", BREAK_BAD_SIGNATURE},
     {"nosig", BREAK_NO_SIGNATURE},       {"foreign", BREAK_FOREIGN_KEY}, {"gone", BREAK_GONE},
-    {"wrongsigner", BREAK_WRONG_SIGNER},
+    {"wrongsigner", BREAK_WRONG_SIGNER}, {"longttl", BREAK_LONG_TTL},    {"shortsig", BREAK_SHORT_SIGNATURE},
+    {"garbled", BREAK_GARBLED_BESIDE},   {"trap", BREAK_TRAP},
 };
 
 static int set_parameter(struct play_zone *zone, const char *key, const char *value)
@@ -47,6 +49,12 @@ static int set_parameter(struct play_zone *zone, const char *key, const char *va
         }
     } else if (strcmp(key, "keys") == 0) {
         zone->two_keys = atoi(value) == 2;
+    } else if (strcmp(key, "ds") == 0) {
+        zone->digests = strdup(value);
+    } else if (strcmp(key, "flags") == 0) {
+        zone->key_flags = (uint16_t)atoi(value);
+    } else if (strcmp(key, "anchor") == 0) {
+        zone->anchor = strcmp(value, "yes") == 0;
     } else if (strcmp(key, "steps") == 0) {
         return sscanf(value, "%u-%u", &zone->from, &zone->to) != 2;
     } else {
@@ -66,6 +74,7 @@ int zone_begin(const char *line, struct play_zone **ret_zone, char *why, size_t 
         return complain(why, room, "ZONE_BEGIN wants a name", line);
     ldns_dname2canonical(zone->apex);
     zone->to = UINT32_MAX;
+    zone->key_flags = 257;
     zone->records = ldns_rr_list_new();
     while ((word = strtok_r(NULL, " \t", &save))) {
         char *equals = strchr(word, '=');
@@ -129,7 +138,12 @@ bool zone_fault_of(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_
 {
     for (unsigned i = 0; i < zone->fault_count; i++) {
         const struct zone_fault *f = &zone->faults[i];
-        if (f->how == how && f->type == type && ldns_dname_compare(f->name, owner) == 0)
+        if (f->how != how || f->type != type)
+            continue;
+        ldns_rdf *hashed = type == LDNS_RR_TYPE_NSEC3 ? zone_hash(zone, f->name) : NULL;
+        bool here = ldns_dname_compare(hashed ? hashed : f->name, owner) == 0;
+        ldns_rdf_deep_free(hashed);
+        if (here)
             return true;
     }
     return false;
@@ -327,6 +341,27 @@ static void build_denial(struct play_zone *zone)
     free(chain);
 }
 
+static void garble(ldns_rr *rrsig, unsigned variant)
+{
+    ldns_rdf *signature = ldns_rr_rrsig_sig(rrsig);
+    uint8_t *middle = ldns_rdf_data(signature) + ldns_rdf_size(signature) / 2;
+    middle[0] ^= 0x55;
+    middle[1] = (uint8_t)(middle[1] + variant);
+}
+
+/* Spoilt copies of the one good signature, before it. */
+static void add_garbled(struct zone_set *set, unsigned count)
+{
+    ldns_rr_list *all = ldns_rr_list_new();
+    for (unsigned i = 0; i < count; i++) {
+        ldns_rr *copy = ldns_rr_clone(ldns_rr_list_rr(set->signatures, 0));
+        garble(copy, i);
+        ldns_rr_list_push_rr(all, copy);
+    }
+    ldns_rr_list_cat(all, set->signatures);
+    set->signatures = all;
+}
+
 static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
 {
     size_t last = ldns_key_list_key_count(zone->keys) - 1;
@@ -340,6 +375,8 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
         until = now - 86400;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_NOT_YET))
         from = now + 86400;
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_SHORT_SIGNATURE))
+        until = now + 300;
     ldns_key_set_inception(key, (uint32_t)from);
     ldns_key_set_expiration(key, (uint32_t)until);
     ldns_rdf *owner = ldns_key_pubkey_owner(key), *parent = NULL;
@@ -351,16 +388,22 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
     ldns_key_list_push_key(one, key);
     set->signatures = ldns_sign_public(set->records, one);
     ldns_key_set_pubkey_owner(key, owner);
-    if (zone_fault_of(zone, set->owner, set->type, BREAK_BAD_SIGNATURE)) {
-        ldns_rdf *signature = ldns_rr_rrsig_sig(ldns_rr_list_rr(set->signatures, 0));
-        ldns_rdf_data(signature)[ldns_rdf_size(signature) / 2] ^= 0x55;
-    }
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_BAD_SIGNATURE))
+        garble(ldns_rr_list_rr(set->signatures, 0), 0);
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_GARBLED_BESIDE))
+        add_garbled(set, 1);
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_TRAP))
+        add_garbled(set, TRAP_SIGNATURES);
+    for (size_t i = 0; i < ldns_rr_list_rr_count(set->records); i++)
+        if (zone_fault_of(zone, set->owner, set->type, BREAK_LONG_TTL))
+            ldns_rr_set_ttl(ldns_rr_list_rr(set->records, i), 86400);
 }
 
 static int make_keys(struct play_zone *zone, int64_t now)
 {
     zone->keys = ldns_key_list_new();
-    ldns_key *first = make_key(zone, 257, now), *second = zone->two_keys ? make_key(zone, 256, now) : NULL;
+    ldns_key *first = make_key(zone, zone->key_flags, now),
+             *second = zone->two_keys ? make_key(zone, 256, now) : NULL;
     zone->foreign = make_key(zone, 256, now);
     if (!first || !zone->foreign || (zone->two_keys && !second))
         return 1;
@@ -386,11 +429,27 @@ static void add_apex(struct play_zone *zone)
         add_record(zone, ldns_key2rr(ldns_key_list_key(zone->keys, i)));
 }
 
-static ldns_rr *zone_ds(const struct play_zone *zone)
+static ldns_rr *zone_ds(const struct play_zone *zone, ldns_hash digest)
 {
-    ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, LDNS_SHA256);
+    ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, digest);
     ldns_rr_free(key);
     return ds;
+}
+
+/* One DS for each digest that the zone's ds= names. */
+static void add_digests(struct play_zone *parent, const struct play_zone *child)
+{
+    char copy[128], *save;
+    snprintf(copy, sizeof(copy), "%s", child->digests ? child->digests : "sha256");
+    for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        ldns_hash digest = strcmp(w, "sha1") == 0     ? LDNS_SHA1
+                           : strcmp(w, "sha384") == 0 ? LDNS_SHA384
+                                                      : LDNS_SHA256;
+        ldns_rr *ds = zone_ds(child, digest);
+        if (strncmp(w, "bad", 3) == 0)
+            ldns_rdf_data(ldns_rr_rdf(ds, 3))[5] ^= 0x55;
+        add_record(parent, ds);
+    }
 }
 
 static void add_child_ds(struct play_zone *parent, const struct play_zone *zones)
@@ -406,7 +465,7 @@ static void add_child_ds(struct play_zone *parent, const struct play_zone *zones
                    ldns_dname_compare(ldns_rr_owner(rr), child->apex) == 0;
         }
         if (!own && !zone_fault_of(parent, child->apex, LDNS_RR_TYPE_DS, BREAK_GONE))
-            add_record(parent, zone_ds(child));
+            add_digests(parent, child);
     }
 }
 
@@ -446,7 +505,7 @@ void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr 
         for (const struct play_zone *other = zones; other; other = other->next)
             has_parent |=
                 other != zone && other->algorithm && ldns_dname_is_subdomain(zone->apex, other->apex);
-        if (zone->algorithm && !has_parent)
-            fn(ctx, zone_ds(zone));
+        if (zone->algorithm && (!has_parent || zone->anchor))
+            fn(ctx, zone_ds(zone, LDNS_SHA256));
     }
 }

@@ -1,22 +1,7 @@
 #pragma once
 /* Zones that a scenario defines instead of writing every reply out: signed when the scenario is loaded, so
  * that no date rots and every algorithm is covered, and served by an authoritative server of the player's
- * own.
- *
- *   ZONE_BEGIN name [key=value…]
- *     sign=ECDSAP256SHA256|ECDSAP384SHA384|RSASHA256|RSASHA512|RSASHA1|ED25519|ED448|none   (default none)
- *     denial=nsec|nsec3|optout   iterations=N   salt=HEX   keys=1|2 (2: a key signing key and a zone signing
- * key) steps=FROM-TO  the steps at which this version of the zone is served (default: all) SERVER address…
- * who serves it BREAK how name type               how one RRset's signature is broken, or the RRset withheld:
- *     expired notyet badsig nosig foreign (signed by a key that is not in the set) gone (not served at all)
- *     wrongsigner
- *   records in zone text, relative names below the zone; a SOA is added where there is none; DS records of
- * signed child zones of the scenario are added unless the zone holds DS records for them, or BREAK gone says
- * no ZONE_END
- *
- * A server that misbehaves, whatever it serves, while the steps last:
- *   MISBEHAVE address how [steps=FROM-TO]   how: silent, rcode=NAME, lame (REFUSED), badid, malformed,
- * formerr (answers EDNS with FORMERR), truncate (TC over UDP), upward (refers to the root) */
+ * own, which may misbehave. README.md has the words of ZONE_BEGIN, BREAK and MISBEHAVE. */
 
 #include "tests/replay/scenario.h"
 
@@ -28,6 +13,10 @@ enum zone_break {
     BREAK_FOREIGN_KEY,
     BREAK_GONE,
     BREAK_WRONG_SIGNER,
+    BREAK_LONG_TTL,
+    BREAK_SHORT_SIGNATURE,
+    BREAK_GARBLED_BESIDE,
+    BREAK_TRAP,
 };
 
 struct zone_fault {
@@ -55,7 +44,9 @@ struct play_zone {
     struct address servers[ZONE_MAX_SERVERS];
     unsigned server_count;
     ldns_signing_algorithm algorithm; /* 0: unsigned */
-    bool nsec3, optout, two_keys;
+    bool nsec3, optout, two_keys, anchor;
+    uint16_t key_flags;
+    const char *digests; /* comma-separated; NULL: sha256 */
     uint16_t iterations;
     uint8_t salt[32];
     uint8_t salt_size;
@@ -85,6 +76,12 @@ enum misbehaviour {
     MISBEHAVE_NO_EDNS,
     MISBEHAVE_TRUNCATE,
     MISBEHAVE_UPWARD,
+    MISBEHAVE_NO_UDP,
+    MISBEHAVE_NO_TCP,
+    MISBEHAVE_WRONG_NAME,
+    MISBEHAVE_NO_QR,
+    MISBEHAVE_NO_DNSSEC,
+    MISBEHAVE_LOWER_CASE,
 };
 
 struct play_server {
@@ -93,13 +90,16 @@ struct play_server {
     enum misbehaviour how;
     uint16_t rcode;
     unsigned from, to;
+    uint16_t type; /* 0: every question */
 };
 
 /* A MISBEHAVE line. 0; 1 and why. */
 int server_line(const char *line, struct play_server **ret_server, char *why, size_t room);
-/* How that server misbehaves at the step, or NULL. */
+/* How that server misbehaves with this query at the step, or NULL. */
 const struct play_server *server_fault(const struct play_server *servers, const struct address *address,
-                                       unsigned step);
+                                       unsigned step, struct slice query);
+/* Clears the DO bit of a query, in place. */
+void server_forget_do(uint8_t *query, size_t size);
 /* Turns a good reply of size bytes at out into that server's; may return 0: silence. */
 size_t server_spoil(const struct play_server *server, struct slice query, bool tcp, uint8_t *out,
                     size_t size);
