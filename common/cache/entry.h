@@ -25,6 +25,7 @@ struct cache_rr {
     wall_s signature_expires; /* 0: unsigned */
     uint32_t original_ttl;
     bool authentic; /* false: secure, but AD may not be set (opt-out next closer) */
+    uint16_t ede;   /* why it is insecure (NTA, iterations, algorithm); 0: no reason to tell */
 };
 
 /* neg: NXDOMAIN or NODATA with SOA and proof, or a remembered failure. An NXDOMAIN says so of every type: it

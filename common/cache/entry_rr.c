@@ -11,6 +11,7 @@ int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr
     entry_put_time(&out, rr->signature_expires);
     entry_put_uint(&out, rr->original_ttl, 4);
     entry_put_uint(&out, rr->authentic ? RR_AUTHENTIC : 0, 1);
+    entry_put_uint(&out, rr->ede, 2);
     entry_put_rrset(&out, &rr->rrset);
     entry_put_list(&out, &rr->proof);
     return entry_seal(&out, arena, key, ret_value);
@@ -29,6 +30,7 @@ int cache_rr_decode(struct arena *arena, struct slice key, struct slice value, c
     rr.original_ttl = (uint32_t)entry_get_uint(&in, 4);
     unsigned flags = (unsigned)entry_get_uint(&in, 1);
     rr.authentic = flags & RR_AUTHENTIC;
+    rr.ede = (uint16_t)entry_get_uint(&in, 2);
     entry_get_rrset(&in, owner, &rr.rrset);
     entry_get_list(&in, &rr.proof);
     int r = entry_end(&in);

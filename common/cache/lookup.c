@@ -145,6 +145,8 @@ int search_add_positive(struct search *search, const struct cache_rr *rr, uint16
                        rr->authentic);
     if (r)
         return r;
+    if (rr->ede)
+        answer_add_ede(&search->answer, rr->ede, "", 0);
     return chase ? SEARCH_CHASE : SEARCH_FOUND;
 }
 
@@ -216,6 +218,8 @@ static int use_negative(struct search *search, struct slice key, struct slice va
         usable.signed_now &= search_signatures_valid(&neg.proof, search->lookup->now);
     if (below && (neg.security != SECURITY_SECURE || !neg.authentic || !usable.ttl || !usable.signed_now))
         return SEARCH_NONE;
+    for (unsigned i = 0; i < neg.ede_count; i++)
+        answer_add_ede(&search->answer, neg.ede[i].code, neg.ede[i].text, neg.ede[i].text_size);
     return search_add_denial(search, neg.kind == CACHE_NEG_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR,
                              &neg.proof, usable, neg.security, neg.authentic);
 }

@@ -113,7 +113,8 @@ void val_entries_positive(struct val_core *core, struct task *task)
                           .expires = {.s = now.s + task->ttl},
                           .signature_expires = task->signature_expires,
                           .original_ttl = main->ttl,
-                          .authentic = task->authentic};
+                          .authentic = task->authentic,
+                          .ede = task->insecure.ede != EDE_NONE ? task->insecure.ede : 0};
     rr.rrset.ttl = task->ttl;
     put_rr(core, &task->job, &key, &rr);
     if (main->security == SECURITY_SECURE && main->wildcard_labels)
@@ -165,6 +166,8 @@ void val_entries_negative(struct val_core *core, struct task *task)
     struct cache_key key;
     struct slice value;
 
+    if (task->insecure.ede != EDE_NONE)
+        neg.ede[neg.ede_count++].code = task->insecure.ede;
     if (task->ttl == 0 || task->finding.main.count == 0 ||
         cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key))
         return;
