@@ -9,7 +9,7 @@
 #include "daemons/recursord/core/internal.h"
 
 #define SERVER_TABLE  8192u /* addresses; about 300 bytes each */
-#define NS_TABLE      4096u /* NS names; about 600 bytes each */
+#define NS_TABLE      4096u /* NS names; about 800 bytes each */
 #define CUT_TABLE     512u  /* delegations on the way to NS names; about 5 kB each */
 #define TIMERS_A_TICK 64u   /* what one tick handles before the shell may read again */
 

@@ -145,8 +145,10 @@ static void read_glue(struct task *task, struct cut *cut, const struct message *
         if (!rr_address(rr, &address) || !name_is_under(rr->owner, bailiwick))
             continue;
         for (int ns = 0; ns < cut->ns_count; ns++)
-            if (name_equal(cut->ns[ns].name, rr->owner))
+            if (name_equal(cut->ns[ns].name, rr->owner)) {
+                cut->ns[ns].glued = true;
                 cut_add_address(task, cut, ns, &address);
+            }
     }
 }
 
@@ -183,7 +185,7 @@ static void remember_glue(struct rec_core *core, const struct env *env, const st
                 count++;
             }
             if (count)
-                memory_put(core, cut->ns[ns].name, family, list, count, ttl, env->mono, false);
+                memory_put(core, cut->ns[ns].name, family, list, count, ttl, env->mono, SIDE_PARENT);
         }
 }
 

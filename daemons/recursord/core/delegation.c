@@ -84,13 +84,28 @@ enum reading delegation_read(struct task *task, const struct message *message, c
     /* recursion available and not authoritative: a resolver's cache, not the zone */
     bool cached = (message->flags & FLAG_RA) && !(message->flags & FLAG_AA);
     if (message->rcode == RCODE_NXDOMAIN || message->rcode == RCODE_YXDOMAIN)
-        return cached ? READ_LAME : READ_ANSWER;
+        return cached ? READ_CACHED : READ_ANSWER;
     if (message->rcode != RCODE_NOERROR)
         return READ_FAILURE;
     if (answers(message, task_question(task), task->minimised ? TYPE_A : task->qtype))
-        return cached ? READ_LAME : READ_ANSWER;
+        return cached ? READ_CACHED : READ_ANSWER;
     if (message->count[SECTION_ANSWER])
         return READ_LAME; /* about something else */
     enum reading reading = read_negative(task, message, ret_child);
-    return cached && reading == READ_ANSWER ? READ_LAME : reading;
+    return cached && reading == READ_ANSWER ? READ_CACHED : reading;
+}
+
+bool delegation_too_low(const struct task *task, const struct message *message)
+{
+    if (task->qtype != TYPE_DS || task->minimised || task->cut->forward)
+        return false;
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
+        uint16_t type = message->rr[SECTION_ANSWER][i].type;
+        if (type == TYPE_DS || type == TYPE_RRSIG)
+            return false; /* signatures tell whose word it is */
+    }
+    if (message->count[SECTION_ANSWER])
+        return true;
+    const uint8_t *soa = authority_owner(message, TYPE_SOA, task->qname);
+    return soa && name_equal(soa, task->qname) && !name_is_root(soa);
 }

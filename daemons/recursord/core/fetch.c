@@ -7,6 +7,7 @@
 #define HEDGE_MS    600u    /* a look-up this slow gets company */
 #define LAME_MS     300000u /* a server that does not serve a zone seldom learns it within minutes */
 #define SERVFAIL_MS 10000u  /* may be about one name only */
+#define CACHED_MAX  4096u   /* octets of a spare answer that are kept */
 
 /* The payer's budget is spent: its fetch ends, and with it this task unless another fetch waits for it. */
 static void spent(struct rec_core *core, const struct env *env, struct task *task)
@@ -98,13 +99,58 @@ static enum rec_outcome failure(const struct task *task)
     return REC_DONE_UNREACHABLE;
 }
 
+static void answered(struct rec_core *core, const struct env *env, struct task *task,
+                     const struct message *message, struct slice wire, const struct exchange *x)
+{
+    if (task->kind == TASK_ADDRESS)
+        lookup_answer(core, env, task, message);
+    else if (task->kind == TASK_PRIMING)
+        priming_answer(core, env, task, message);
+    bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, &x->server, x->transport, rtt_us(x, env));
+    rec_task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
+}
+
+static void keep_cached(struct task *task, struct slice wire, const struct exchange *x)
+{
+    if (task->cached.cut || task->kind == TASK_PRIMING || task->parent_side || wire.size > CACHED_MAX)
+        return;
+    void *bytes = arena_copy(task->arena, wire.data, wire.size);
+    if (!bytes)
+        return;
+    task->cached.cut = task->cut;
+    task->cached.wire = slice_make(bytes, wire.size);
+    task->cached.server = x->server;
+    task->cached.transport = x->transport;
+}
+
+/* Nothing better came: the answer that a server had from elsewhere. Signed names still have to prove it. */
+static bool use_cached(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct message message;
+    struct slice wire = task->cached.wire;
+    struct exchange x = {
+        .server = task->cached.server, .transport = task->cached.transport, .sent_at = env->mono};
+    arena_reset(core->scratch);
+    if (!task->cached.cut || message_parse(core->scratch, wire.data, wire.size, &message) != MESSAGE_OK)
+        return false;
+    task->cut = task->cached.cut;
+    answered(core, env, task, &message, wire, &x);
+    return true;
+}
+
 /* No server of the cut is left: another way, or the end. */
 static void exhausted(struct rec_core *core, const struct env *env, struct task *task)
 {
     struct cut *cut = task->cut;
+    if (cut->unanswered < REC_MAX_CUT_TRIES && lookup_widen(core, env, task)) {
+        core_ready(core, task);
+        return;
+    }
+    if (use_cached(core, env, task))
+        return;
     if (cut->forward && cut->first && !task->saw_bad && !task->forward_failed) {
         task->forward_failed = true;
-    } else if (cut->given && !task->restarted) {
+    } else if (cut->given && !task->restarted && !task->parent_side) {
         task->saw_loop = false;
         task->restarted = true; /* the delegation may be old: from the top once more */
     } else {
@@ -162,22 +208,13 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         exhausted(core, env, task);
 }
 
-static void answered(struct rec_core *core, const struct env *env, struct task *task,
-                     const struct message *message, struct slice wire, const struct exchange *x)
-{
-    if (task->kind == TASK_ADDRESS)
-        lookup_answer(core, env, task, message);
-    else if (task->kind == TASK_PRIMING)
-        priming_answer(core, env, task, message);
-    bool sent = evidence(core, task, REC_EVIDENCE_ANSWER, wire, &x->server, x->transport, rtt_us(x, env));
-    rec_task_finish(core, env, task, sent ? REC_DONE_ANSWERED : REC_DONE_BUDGET);
-}
-
 /* The answer to a minimised question: the name goes on below, RFC 9156 2.3 and 3. */
 static void descend(struct rec_core *core, const struct env *env, struct task *task,
                     const struct message *message, struct slice wire, const struct exchange *x)
 {
-    if (message->rcode != RCODE_NOERROR && task->config->c.minimisation == REC_MINIMISE_STRICT) {
+    task->cut->located = true;
+    if (message->rcode != RCODE_NOERROR && task->config->c.minimisation == REC_MINIMISE_STRICT &&
+        !task->locate) {
         answered(core, env, task, message, wire, x); /* nothing is below it: RFC 8020 */
         return;
     }
@@ -215,7 +252,7 @@ static void unusable(struct rec_core *core, const struct env *env, struct task *
                      uint16_t rcode, bool lame)
 {
     struct cut_server *s = &task->cut->servers[index];
-    if (task->minimised && task->config->c.minimisation == REC_MINIMISE_RELAXED) {
+    if (task->minimised && (task->locate || task->config->c.minimisation == REC_MINIMISE_RELAXED)) {
         minimise_stop(task);
         cut_reset_tries(task->cut);
         task->retry = (int)index;
@@ -251,17 +288,34 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
         spent(core, env, task);
         return;
     }
+    if (!task->cut->located && task->labels > name_labels(task->cut->zone) + 1 &&
+        delegation_too_low(task, message)) {
+        task->cut->located = true;
+        cut_reset_tries(task->cut);
+        minimise_locate(task);
+        core_ready(core, task);
+        return;
+    }
     const uint8_t *child = NULL;
     enum reading reading = delegation_read(task, message, &child);
     switch (reading) {
     case READ_ANSWER:
         if (task->minimised)
             descend(core, env, task, message, wire, x);
-        else
+        else if (!lookup_alias(core, task, message))
             answered(core, env, task, message, wire, x);
         break;
     case READ_REFERRAL:
-        refer(core, env, task, message, child, wire, x);
+        if (task->parent_side)
+            rec_task_finish(core, env, task,
+                            lookup_glue(core, env, task, message) ? REC_DONE_ANSWERED : REC_DONE_SERVFAIL);
+        else
+            refer(core, env, task, message, child, wire, x);
+        break;
+    case READ_CACHED:
+        if (!task->minimised)
+            keep_cached(task, wire, x);
+        unusable(core, env, task, x->server_index, message->rcode, true);
         break;
     case READ_LAME:
     case READ_FAILURE:

@@ -30,6 +30,8 @@ enum ns_state { NS_UNKNOWN = 0, NS_PENDING, NS_KNOWN, NS_FAILED, NS_LOOP };
 struct cut_ns {
     uint8_t name[NAME_MAX];
     uint8_t state[2]; /* enum ns_state, of A and AAAA */
+    bool glued;       /* the parent gave an address with it */
+    bool asked[2];    /* the other side was asked for its A, AAAA */
     uint8_t addresses;
 };
 struct cut_server {
@@ -45,7 +47,9 @@ struct cut {
     uint8_t zone[NAME_MAX];
     bool forward, configured; /* configured: forward or stub, its servers are exempt from never_query */
     bool first;
-    bool given; /* from validatord or from memory: what is above was not asked */
+    bool given;   /* from validatord or from memory: what is above was not asked */
+    bool widened; /* all that is remembered of its NS names was added */
+    bool located; /* for a DS: the names in between were asked for */
     uint8_t ns_count, server_count, lookups, unanswered;
     uint32_t ttl;
     struct cut_ns ns[REC_MAX_NS];
@@ -58,6 +62,9 @@ struct config {
     struct arena *arena;
     struct rec_config c;
 };
+
+/* Who told a name server's address: the zone it lies in, or the parent in a referral (glue). */
+enum side { SIDE_OWN = 0, SIDE_PARENT = 1 };
 
 enum task_kind { TASK_FETCH, TASK_ADDRESS, TASK_PRIMING };
 
@@ -78,6 +85,7 @@ struct task {
     /* the present question: a suffix of qname with `asked` labels */
     unsigned asked;
     bool minimised, whole; /* whole: no more minimising at this cut */
+    bool locate;           /* minimise at this cut whatever the configuration says */
     unsigned minimise_count;
     /* the next send goes to this server and transport */
     int retry;
@@ -97,6 +105,15 @@ struct task {
     const struct address *avoid;
     size_t avoid_count;
     bool restarted, forward_failed;
+    bool parent_side;        /* a look-up of the address that the parent of the name's zone has */
+    const uint8_t *alias_of; /* the NS name asked for first, when the parent said it is an alias */
+    /* an answer out of a resolver's cache, for when there is no other; its cut is NULL: none */
+    struct {
+        struct cut *cut;
+        struct slice wire;
+        struct address server;
+        enum rec_transport transport;
+    } cached;
     /* what was seen, for the outcome and its EDE */
     bool saw_bad, saw_silence, saw_loop, saw_unreachable;
     uint16_t last_rcode;
@@ -122,6 +139,7 @@ struct exchange {
     uint16_t dns_id, qtype;
     uint8_t qname[NAME_MAX]; /* in the case sent */
     bool mixed, edns;
+    bool guess; /* without EDNS only because the server is silent */
     uint8_t client_cookie[8];
 };
 
@@ -137,6 +155,9 @@ struct server {
     size_t index; /* in core->servers_all */
     struct address address;
     bool measured, has_cookie;
+    bool knows_edns;  /* has answered a question that had it */
+    bool tried_plain; /* since its last reply */
+    bool guessed;     /* plain_until was concluded from silence */
     uint32_t srtt_us, rttvar_us;
     uint32_t timeouts; /* in a row */
     uint32_t queries, wrong_ids;
@@ -194,9 +215,10 @@ void rec_task_finish(struct rec_core *core, const struct env *env, struct task *
 /* Frees without a word, and with it the sub-fetches that only it waited for. */
 void task_drop(struct rec_core *core, struct task *task);
 /* Starts or joins the look-up of one NS name's address. 0; 1: not possible (loop, depth, budget, failure
- * remembered), the ns state says which; -ENOMEM. */
-int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns,
-                unsigned family);
+ * remembered), the ns state says which; -ENOMEM. SIDE_PARENT: the servers that referred to the task's cut are
+ * asked, and nobody else. */
+int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns, unsigned family,
+                enum side side);
 /* Is that address being looked up, for whomever? */
 bool task_lookup_running(struct rec_core *core, const uint8_t *name, unsigned family);
 struct task *task_find_fetch(struct rec_core *core, uint64_t fetch_id);
@@ -214,6 +236,15 @@ void fetch_expired(struct rec_core *core, const struct env *env, struct task *ta
 /* Starts the look-up of one more address of the cut's NS names; `all`: also of a family missing beside known
  * ones. True when one was started. */
 bool lookup_start(struct rec_core *core, const struct env *env, struct task *task, bool all);
+/* All servers of the cut failed: more addresses of its NS names. What the other side of a zone cut said, as
+ * far as it is remembered; then from the parent, for names inside the zone that came without glue; then from
+ * the names' own zones, for those with glue. True when there are any, or a look-up was started. */
+bool lookup_widen(struct rec_core *core, const struct env *env, struct task *task);
+/* A parent-side look-up got a referral: its glue for the name goes to the memory. False: there is none. */
+bool lookup_glue(struct rec_core *core, const struct env *env, struct task *task,
+                 const struct message *message);
+/* A parent-side look-up got an alias: asks for its target instead, once. False: no. */
+bool lookup_alias(struct rec_core *core, struct task *task, const struct message *message);
 /* The answer to a look-up goes to the memory. */
 void lookup_answer(struct rec_core *core, const struct env *env, struct task *task,
                    const struct message *message);
@@ -222,10 +253,18 @@ void lookup_answer(struct rec_core *core, const struct env *env, struct task *ta
 /* The cut where the walk begins. NULL: none (no hints), or no memory. */
 struct cut *start_cut(struct rec_core *core, const struct env *env, struct task *task);
 
+/* The name whose address a look-up is for. */
+static inline const uint8_t *task_ns_name(const struct task *task)
+{
+    return task->alias_of ? task->alias_of : task->qname;
+}
+
 /* minimise.c: RFC 9156 */
 void minimise_enter(struct task *task);
 void minimise_advance(struct task *task);
 void minimise_stop(struct task *task);
+/* From the cut's zone down label by label, whatever the configuration says. */
+void minimise_locate(struct task *task);
 static inline const uint8_t *task_question(const struct task *task)
 {
     return name_suffix(task->qname, task->asked);
@@ -257,6 +296,9 @@ void server_replied(struct rec_core *core, struct server *server, uint64_t rtt_u
 void server_silent(struct server *server, const struct env *env);
 void server_set_lame(struct rec_core *core, struct server *server, const uint8_t *zone, mono_ns until);
 bool server_is_lame(struct rec_core *core, const struct server *server, const uint8_t *zone, mono_ns now);
+/* A server that has never answered a question with EDNS, nor any of late: some drop those without a word, so
+ * now and then it is asked without. */
+bool server_needs_plain(const struct server *server);
 uint32_t server_timeout_ms(const struct server *server, const struct config *config, unsigned tries,
                            enum rec_transport transport);
 /* Local routing said no for a whole family, or a reply came over it. */
@@ -292,11 +334,15 @@ void cut_reset_tries(struct cut *cut);
 enum reading {
     READ_ANSWER,   /* positive, CNAME, DNAME, NODATA or NXDOMAIN */
     READ_REFERRAL, /* to a zone further down */
-    READ_LAME,     /* this server does not serve the zone, or answers from a cache */
+    READ_CACHED,   /* an answer, but out of a resolver's cache */
+    READ_LAME,     /* this server does not serve the zone */
     READ_FAILURE,  /* an RCODE that says nothing about the name */
 };
 /* What the reply means for the task's present question; for a referral the child zone. */
 enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child);
+/* A DS question that seems to be answered from the child's side, by a server that has both sides and skips
+ * the zones in between: the child's SOA, or an alias where a zone begins. */
+bool delegation_too_low(const struct task *task, const struct message *message);
 /* The cut a referral leads to; glue only for its NS names and inside the zone that gave it. NULL: no memory.
  */
 struct cut *delegation_cut(struct rec_core *core, const struct env *env, struct task *task,
@@ -311,12 +357,16 @@ struct ns_addresses {
     bool failed;                                /* the look-up failed; until: not again before */
     uint8_t failures;
 };
-/* NULL: nothing that is still good. */
+/* What one side said. NULL: nothing that is still good. */
+const struct ns_addresses *memory_side(struct rec_core *core, const uint8_t *name, unsigned family,
+                                       enum side side, mono_ns now);
+/* The better of both. NULL: nothing that is still good. */
 const struct ns_addresses *memory_addresses(struct rec_core *core, const uint8_t *name, unsigned family,
                                             mono_ns now);
 void memory_put(struct rec_core *core, const uint8_t *name, unsigned family, const struct address *addresses,
-                size_t count, uint32_t ttl, mono_ns now, bool authoritative);
-void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now);
+                size_t count, uint32_t ttl, mono_ns now, enum side side);
+void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now,
+                        enum side side);
 /* The referral as it came, when it is a sub-fetch's: validatord did not see that one. */
 struct referral {
     struct slice wire;

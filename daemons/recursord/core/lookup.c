@@ -50,6 +50,8 @@ static bool needs_itself(struct task *task, struct cut_ns *ns, bool all)
 bool lookup_start(struct rec_core *core, const struct env *env, struct task *task, bool all)
 {
     struct cut *cut = task->cut;
+    if (task->parent_side)
+        return false;
     while (cut->ns_count && cut->lookups < REC_MAX_LOOKUPS && !cut->configured) {
         unsigned first = random_below(env->random, cut->ns_count), best_rank = 4, best_ns = 0;
         int best_family = -1;
@@ -66,9 +68,57 @@ bool lookup_start(struct rec_core *core, const struct env *env, struct task *tas
         }
         if (best_family < 0)
             return false;
-        int r = task_lookup(core, env, task, best_ns, (unsigned)best_family);
+        int r = task_lookup(core, env, task, best_ns, (unsigned)best_family, SIDE_OWN);
         if (r <= 0)
             return r == 0;
+    }
+    return false;
+}
+
+static bool add_remembered(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct cut *cut = task->cut;
+    unsigned before = cut->server_count;
+    for (unsigned i = 0; i < cut->ns_count * 4u; i++) {
+        int ns = (int)(i / 4);
+        const struct ns_addresses *known =
+            memory_side(core, cut->ns[ns].name, i & 1, i & 2 ? SIDE_PARENT : SIDE_OWN, env->mono);
+        for (unsigned k = 0; known && k < known->count; k++)
+            cut_add_address(task, cut, ns, &known->addresses[k]);
+    }
+    return cut->server_count > before;
+}
+
+/* May the other side know an address of this NS name that is worth asking for? */
+static bool other_side(const struct cut *cut, const struct cut_ns *ns, enum side side)
+{
+    bool inside = name_is_under(ns->name, cut->zone);
+    return side == SIDE_PARENT ? inside && !ns->glued : !inside && ns->glued;
+}
+
+bool lookup_widen(struct rec_core *core, const struct env *env, struct task *task)
+{
+    struct cut *cut = task->cut;
+    const struct rec_config *c = &task->config->c;
+    if (cut->configured || task->parent_side)
+        return false;
+    if (!cut->widened) {
+        cut->widened = true;
+        if (add_remembered(core, env, task))
+            return true;
+    }
+    if (!cut->up || cut->up->forward)
+        return false;
+    for (unsigned i = 0; i < cut->ns_count * 4u && cut->lookups < REC_MAX_LOOKUPS; i++) {
+        enum side side = i < cut->ns_count * 2u ? SIDE_PARENT : SIDE_OWN;
+        struct cut_ns *ns = &cut->ns[i / 2 % cut->ns_count];
+        unsigned family = i & 1;
+        if (ns->asked[family] || !(family ? c->ipv6 : c->ipv4) || !other_side(cut, ns, side))
+            continue;
+        ns->asked[family] = true;
+        const struct ns_addresses *known = memory_side(core, ns->name, family, side, env->mono);
+        if (!known && task_lookup(core, env, task, i / 2 % cut->ns_count, family, side) == 0)
+            return true;
     }
     return false;
 }
@@ -86,27 +136,75 @@ static uint32_t negative_ttl(const struct message *message)
     return NEGATIVE_TTL_S;
 }
 
-void lookup_answer(struct rec_core *core, const struct env *env, struct task *task,
-                   const struct message *message)
+/* The task's addresses in one section; ret_ttl: the least of theirs. */
+static size_t read_addresses(const struct task *task, const struct message *message, enum section section,
+                             struct address list[REC_NS_ADDRESSES], uint32_t *ret_ttl)
 {
-    struct address list[REC_NS_ADDRESSES];
     size_t count = 0;
-    uint32_t ttl = UINT32_MAX;
     unsigned family = task->qtype == TYPE_AAAA;
     uint16_t size = family ? 16 : 4;
-    for (unsigned i = 0; i < message->count[SECTION_ANSWER] && count < REC_NS_ADDRESSES; i++) {
-        const struct rr *rr = &message->rr[SECTION_ANSWER][i];
+    *ret_ttl = UINT32_MAX;
+    for (unsigned i = 0; i < message->count[section] && count < REC_NS_ADDRESSES; i++) {
+        const struct rr *rr = &message->rr[section][i];
         /* no CNAMEs: an NS name may not be an alias, RFC 2181 10.3 */
         if (rr->type != task->qtype || rr->class != CLASS_IN || rr->rdata.size != size ||
             !name_equal(rr->owner, task->qname))
             continue;
         list[count] = (struct address){.family = family ? 6 : 4, .port = DNS_PORT};
         memcpy(list[count++].bytes, rr->rdata.data, size);
-        ttl = MIN(ttl, rr->ttl);
+        *ret_ttl = MIN(*ret_ttl, rr->ttl);
     }
+    return count;
+}
+
+bool lookup_glue(struct rec_core *core, const struct env *env, struct task *task,
+                 const struct message *message)
+{
+    struct address list[REC_NS_ADDRESSES];
+    uint32_t ttl;
+    size_t count = read_addresses(task, message, SECTION_ADDITIONAL, list, &ttl);
+    if (!count)
+        return false;
+    memory_put(core, task_ns_name(task), task->qtype == TYPE_AAAA, list, count, ttl, env->mono, SIDE_PARENT);
+    return true;
+}
+
+bool lookup_alias(struct rec_core *core, struct task *task, const struct message *message)
+{
+    if (!task->parent_side || task->alias_of)
+        return false;
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
+        const struct rr *rr = &message->rr[SECTION_ANSWER][i];
+        uint8_t target[NAME_MAX];
+        if (rr->type != TYPE_CNAME || rr->class != CLASS_IN || !name_equal(rr->owner, task->qname) ||
+            name_from_bytes(rr->rdata.data, rr->rdata.size, target) ||
+            !name_is_under(target, task->cut->zone))
+            continue;
+        const uint8_t *name = arena_copy(task->arena, task->qname, name_size(task->qname));
+        if (!name)
+            return false;
+        task->alias_of = name;
+        name_copy(target, task->qname);
+        task->labels = name_labels(target);
+        minimise_enter(task);
+        cut_reset_tries(task->cut);
+        core_ready(core, task);
+        return true;
+    }
+    return false;
+}
+
+void lookup_answer(struct rec_core *core, const struct env *env, struct task *task,
+                   const struct message *message)
+{
+    struct address list[REC_NS_ADDRESSES];
+    unsigned family = task->qtype == TYPE_AAAA;
+    enum side side = task->parent_side ? SIDE_PARENT : SIDE_OWN;
+    uint32_t ttl;
+    size_t count = read_addresses(task, message, SECTION_ANSWER, list, &ttl);
     if (!count)
         ttl = negative_ttl(message);
-    memory_put(core, task->qname, family, list, count, ttl, env->mono, true);
+    memory_put(core, task_ns_name(task), family, list, count, ttl, env->mono, side);
     if (message->rcode == RCODE_NXDOMAIN)
-        memory_put(core, task->qname, !family, list, 0, ttl, env->mono, true);
+        memory_put(core, task_ns_name(task), !family, list, 0, ttl, env->mono, side);
 }

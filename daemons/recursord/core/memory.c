@@ -16,8 +16,7 @@
 struct ns_name {
     struct table_node node;
     uint8_t name[NAME_MAX];
-    bool authoritative[2];
-    struct ns_addresses family[2];
+    struct ns_addresses family[2][2]; /* [][enum side] */
 };
 
 struct known_cut {
@@ -69,39 +68,47 @@ static struct ns_name *get_name(struct rec_core *core, const uint8_t *name)
     return entry;
 }
 
-const struct ns_addresses *memory_addresses(struct rec_core *core, const uint8_t *name, unsigned family,
-                                            mono_ns now)
+const struct ns_addresses *memory_side(struct rec_core *core, const uint8_t *name, unsigned family,
+                                       enum side side, mono_ns now)
 {
     struct ns_name *entry = find_name(core, name);
-    if (!entry || mono_reached(now, entry->family[family].until))
+    if (!entry || mono_reached(now, entry->family[family][side].until))
         return NULL;
-    const struct ns_addresses *known = &entry->family[family];
+    const struct ns_addresses *known = &entry->family[family][side];
     return known->known || known->failed ? known : NULL;
 }
 
+const struct ns_addresses *memory_addresses(struct rec_core *core, const uint8_t *name, unsigned family,
+                                            mono_ns now)
+{
+    /* RFC 2181 5.4.1: what the zone itself said goes before glue */
+    const struct ns_addresses *own = memory_side(core, name, family, SIDE_OWN, now);
+    if (own && own->count)
+        return own;
+    const struct ns_addresses *glue = memory_side(core, name, family, SIDE_PARENT, now);
+    return glue && glue->count ? glue : own;
+}
+
 void memory_put(struct rec_core *core, const uint8_t *name, unsigned family, const struct address *addresses,
-                size_t count, uint32_t ttl, mono_ns now, bool authoritative)
+                size_t count, uint32_t ttl, mono_ns now, enum side side)
 {
     struct ns_name *entry = get_name(core, name);
     if (!entry)
         return;
-    struct ns_addresses *known = &entry->family[family];
-    /* RFC 2181 5.4.1: glue does not replace what the zone itself said */
-    if (!authoritative && entry->authoritative[family] && known->count && !mono_reached(now, known->until))
-        return;
+    struct ns_addresses *known = &entry->family[family][side];
     *known = (struct ns_addresses){.known = true, .count = (uint8_t)MIN(count, (size_t)REC_NS_ADDRESSES)};
     if (known->count)
         memcpy(known->addresses, addresses, known->count * sizeof(*addresses));
     known->until = mono_add_ms(now, 1000ULL * MIN(MAX(ttl, ADDRESS_TTL_MIN_S), ADDRESS_TTL_MAX_S));
-    entry->authoritative[family] = authoritative;
 }
 
-void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now)
+void memory_put_failure(struct rec_core *core, const uint8_t *name, unsigned family, mono_ns now,
+                        enum side side)
 {
     struct ns_name *entry = get_name(core, name);
     if (!entry)
         return;
-    struct ns_addresses *known = &entry->family[family];
+    struct ns_addresses *known = &entry->family[family][side];
     if (known->count && !mono_reached(now, known->until))
         return;
     uint8_t failures = known->failed ? known->failures : 0;

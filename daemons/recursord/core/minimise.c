@@ -16,7 +16,8 @@ static void ask_all(struct task *task)
 void minimise_advance(struct task *task)
 {
     unsigned left = task->labels - task->asked;
-    if (task->config->c.minimisation == REC_MINIMISE_OFF || task->cut->forward || task->whole ||
+    bool off = task->config->c.minimisation == REC_MINIMISE_OFF && !task->locate;
+    if (off || task->parent_side || task->cut->forward || task->whole ||
         task->minimise_count >= MAX_MINIMISE_COUNT || left <= 1) {
         ask_all(task);
         return;
@@ -35,7 +36,16 @@ void minimise_advance(struct task *task)
 
 void minimise_enter(struct task *task)
 {
+    task->whole = task->locate = false;
+    task->asked = name_labels(task->cut->zone);
+    minimise_advance(task);
+}
+
+void minimise_locate(struct task *task)
+{
     task->whole = false;
+    task->locate = true;
+    task->minimise_count = 0;
     task->asked = name_labels(task->cut->zone);
     minimise_advance(task);
 }

@@ -57,6 +57,8 @@ static struct cut *root_cut(struct rec_core *core, const struct env *env, struct
 
 struct cut *start_cut(struct rec_core *core, const struct env *env, struct task *task)
 {
+    if (task->parent_side)
+        return task->given;
     const struct rec_zone_servers *zone = configured_zone(task);
     struct cut *given = task->restarted ? NULL : task->given;
     if (given && !belongs(task, given->zone))

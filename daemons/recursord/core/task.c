@@ -95,11 +95,16 @@ static void tell_waiter(struct rec_core *core, const struct env *env, struct wai
     struct task *waiter = wait->waiter;
     struct cut *cut = wait->cut;
     struct cut_ns *ns = &cut->ns[wait->ns];
-    const struct ns_addresses *known = memory_addresses(core, ns->name, wait->family, env->mono);
+    const struct ns_addresses *known = wait->sub->parent_side
+                                           ? memory_side(core, ns->name, wait->family, SIDE_PARENT, env->mono)
+                                           : memory_addresses(core, ns->name, wait->family, env->mono);
     if (ns->state[wait->family] == NS_PENDING)
         ns->state[wait->family] = outcome == REC_DONE_LOOP ? NS_LOOP : NS_FAILED;
     for (unsigned i = 0; known && i < known->count; i++)
         cut_add_address(waiter, cut, wait->ns, &known->addresses[i]);
+    core_ready(core, waiter);
+    if (wait->sub->parent_side)
+        return;
     /* a name that does not exist, or needs itself, has no address of the other family either */
     unsigned other = !wait->family;
     known = memory_addresses(core, ns->name, other, env->mono);
@@ -110,7 +115,6 @@ static void tell_waiter(struct rec_core *core, const struct env *env, struct wai
         if (ns->state[other] == NS_UNKNOWN)
             ns->state[other] = NS_LOOP;
     }
-    core_ready(core, waiter);
 }
 
 void rec_task_finish(struct rec_core *core, const struct env *env, struct task *task,
@@ -126,9 +130,10 @@ void rec_task_finish(struct rec_core *core, const struct env *env, struct task *
         break;
     case TASK_ADDRESS:
         if (outcome != REC_DONE_ANSWERED && outcome != REC_DONE_BUDGET)
-            memory_put_failure(core, task->qname, task->qtype == TYPE_AAAA, env->mono);
+            memory_put_failure(core, task_ns_name(task), task->qtype == TYPE_AAAA, env->mono,
+                               task->parent_side ? SIDE_PARENT : SIDE_OWN);
         if (outcome == REC_DONE_LOOP)
-            memory_put_failure(core, task->qname, task->qtype != TYPE_AAAA, env->mono);
+            memory_put_failure(core, task->qname, task->qtype != TYPE_AAAA, env->mono, SIDE_OWN);
         LIST_FOREACH (pos, &task->waiters)
             tell_waiter(core, env, CONTAINER_OF(pos, struct wait, of_sub), outcome);
         break;
@@ -153,7 +158,7 @@ static bool needed_for(const uint8_t *name, struct task *task)
     struct task *open[64] = {task};
     unsigned count = 1;
     for (unsigned at = 0; at < count; at++) {
-        if (open[at]->kind == TASK_ADDRESS && name_equal(open[at]->qname, name))
+        if (open[at]->kind == TASK_ADDRESS && name_equal(task_ns_name(open[at]), name))
             return true;
         LIST_FOREACH (pos, &open[at]->waiters) {
             struct task *waiter = CONTAINER_OF(pos, struct wait, of_sub)->waiter;
@@ -167,18 +172,21 @@ static bool needed_for(const uint8_t *name, struct task *task)
     return false;
 }
 
-static uint64_t address_hash(const struct rec_core *core, const uint8_t *name, unsigned family)
+static uint64_t address_hash(const struct rec_core *core, const uint8_t *name, unsigned family,
+                             enum side side)
 {
-    return siphash24(&core->key, name, name_size(name)) ^ family;
+    return siphash24(&core->key, name, name_size(name)) ^ family ^ (uint64_t)side << 1;
 }
 
-static struct task *find_address_task(struct rec_core *core, const uint8_t *name, uint16_t qtype)
+static struct task *find_address_task(struct rec_core *core, const uint8_t *name, uint16_t qtype,
+                                      enum side side)
 {
-    uint64_t hash = address_hash(core, name, qtype == TYPE_AAAA);
+    uint64_t hash = address_hash(core, name, qtype == TYPE_AAAA, side);
     struct list *bucket = table_bucket(&core->address_tasks, hash);
     LIST_FOREACH (pos, bucket) {
         struct task *task = CONTAINER_OF(table_node_of(pos), struct task, node);
-        if (task->node.hash == hash && task->qtype == qtype && name_equal(task->qname, name))
+        if (task->node.hash == hash && task->qtype == qtype && task->parent_side == (side == SIDE_PARENT) &&
+            name_equal(task_ns_name(task), name))
             return task;
     }
     return NULL;
@@ -186,7 +194,7 @@ static struct task *find_address_task(struct rec_core *core, const uint8_t *name
 
 bool task_lookup_running(struct rec_core *core, const uint8_t *name, unsigned family)
 {
-    return find_address_task(core, name, family ? TYPE_AAAA : TYPE_A) != NULL;
+    return find_address_task(core, name, family ? TYPE_AAAA : TYPE_A, SIDE_OWN) != NULL;
 }
 
 static int task_wait(struct task *task, struct task *sub, unsigned ns, unsigned family)
@@ -203,18 +211,20 @@ static int task_wait(struct task *task, struct task *sub, unsigned ns, unsigned 
     return 0;
 }
 
-int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns, unsigned family)
+int task_lookup(struct rec_core *core, const struct env *env, struct task *task, unsigned ns, unsigned family,
+                enum side side)
 {
     struct cut_ns *entry = &task->cut->ns[ns];
     uint16_t qtype = family ? TYPE_AAAA : TYPE_A;
     struct task *payer = task_payer(task);
     entry->state[family] = NS_FAILED;
-    if (needed_for(entry->name, task)) {
+    /* a parent-side look-up starts no other: it can be part of no loop */
+    if (side == SIDE_OWN && needed_for(entry->name, task)) {
         entry->state[0] = entry->state[1] = NS_LOOP;
         task->saw_loop = true;
         return 1;
     }
-    struct task *sub = find_address_task(core, entry->name, qtype);
+    struct task *sub = find_address_task(core, entry->name, qtype, side);
     if (sub) {
         sub->depth = MAX(sub->depth, task->depth + 1);
         return task_wait(task, sub, ns, family) ? -ENOMEM : 0;
@@ -225,7 +235,11 @@ int task_lookup(struct rec_core *core, const struct env *env, struct task *task,
     if (!sub)
         return -ENOMEM;
     sub->depth = task->depth + 1;
-    table_insert(&core->address_tasks, &sub->node, address_hash(core, entry->name, family));
+    table_insert(&core->address_tasks, &sub->node, address_hash(core, entry->name, family, side));
+    if (side == SIDE_PARENT) {
+        sub->parent_side = true;
+        sub->given = cut_copy(sub, task->cut->up);
+    }
     if (task_wait(task, sub, ns, family)) {
         task_drop(core, sub);
         return -ENOMEM;

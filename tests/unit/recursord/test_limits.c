@@ -40,7 +40,26 @@ static void a_glueless_name_server_inside_its_own_zone_is_a_loop(void **state)
     };
     struct net *net = begin(rules);
     assert_int_equal(net_resolve(net, "www.com.", TYPE_A), REC_DONE_LOOP);
-    assert_int_equal(net->asked_count, 1);
+    /* the referral, and whether who gave it knows an A or AAAA */
+    assert_int_equal(net->asked_count, 3);
+    net_free(net);
+}
+
+/* THREATS: NXNSAttack, with names inside the zone */
+static void a_referral_with_many_glueless_names_inside_its_zone_costs_at_most_five_questions(void **state)
+{
+    static char authority[2000];
+    static const struct rule rules[] = {
+        {ROOT, "attack.", 0, PLAIN, 0, NULL, authority, NULL},
+        {0},
+    };
+    size_t at = 0;
+    for (unsigned i = 0; i < 40; i++)
+        at += (size_t)snprintf(authority + at, sizeof(authority) - at, "%sattack. NS n%u.attack.",
+                               i ? ";" : "", i);
+    struct net *net = begin(rules);
+    assert_int_equal(net_resolve(net, "www.attack.", TYPE_A), REC_DONE_LOOP);
+    assert_int_equal(net->asked_count, 1 + 5);
     net_free(net);
 }
 
@@ -217,6 +236,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zones_whose_name_servers_need_each_other_end_as_a_loop),
         cmocka_unit_test(a_glueless_name_server_inside_its_own_zone_is_a_loop),
+        cmocka_unit_test(a_referral_with_many_glueless_names_inside_its_zone_costs_at_most_five_questions),
         cmocka_unit_test(a_referral_with_many_glueless_names_starts_at_most_five_look_ups),
         cmocka_unit_test(a_huge_set_of_silent_servers_is_given_up_early),
         cmocka_unit_test(sub_fetches_spend_the_budget_of_the_question),
