@@ -13,6 +13,7 @@
 
 #define QUERY_MAX       512u
 #define PLAIN_MS        900000u  /* a server without EDNS may have been mended after 15 min */
+#define GUESS_MS        300000u  /* the same when only its silence says so */
 #define SAME_CASE_MS    3600000u /* servers that change case do it for years */
 #define GUESSES         3u       /* wrong ids from one server's address until only TCP is used for a while */
 #define TCP_ONLY_MS     60000u
@@ -91,7 +92,13 @@ static struct exchange *exchange_new(struct rec_core *core, const struct env *en
     x->sent_at = env->mono;
     x->dns_id = random_u16(env->random);
     x->qtype = task->minimised ? TYPE_A : task->qtype;
-    x->edns = !s->plain && !(known && !mono_reached(env->mono, known->plain_until));
+    bool plain = known && !mono_reached(env->mono, known->plain_until);
+    /* A guess does not stand against an answer that failed validation: it may have lacked its signatures. */
+    if (plain && known->guessed && s->avoid)
+        plain = false;
+    else if (known && !plain && !s->plain && transport == REC_UDP)
+        x->guess = server_needs_plain(known);
+    x->edns = !s->plain && !plain && !x->guess;
     client_cookie(core, &s->address, x->client_cookie);
     name_copy(task_question(task), x->qname);
     x->mixed = c->case_randomisation && !(known && !mono_reached(env->mono, known->same_case_until));
@@ -130,8 +137,10 @@ int exchange_send(struct rec_core *core, const struct env *env, struct task *tas
         task_payer(task)->servers_asked++;
     s->tries[transport]++;
     task->exchange = x;
-    if (known)
+    if (known) {
         known->queries++;
+        known->tried_plain = known->tried_plain || x->guess;
+    }
     *(transport == REC_TCP ? &core->stats.queries_tcp : &core->stats.queries_udp) += 1;
     return 0;
 }
@@ -225,8 +234,16 @@ static enum match check_edns(const struct env *env, struct exchange *x, struct s
         s->plain = true;
         return MATCH_AGAIN;
     }
-    if (!x->edns && s->plain && known && !refuses_edns) /* without EDNS it talks: RFC 6891 6.2.2 */
-        known->plain_until = mono_add_ms(env->mono, PLAIN_MS);
+    if (!known || refuses_edns)
+        return MATCH_REPLY;
+    if (x->edns) {
+        known->knows_edns = true;
+        known->guessed = false;
+        known->plain_until = (mono_ns){0};
+    } else if (s->plain || x->guess) { /* without EDNS it talks: RFC 6891 6.2.2 */
+        known->guessed = !s->plain;
+        known->plain_until = mono_add_ms(env->mono, s->plain ? PLAIN_MS : GUESS_MS);
+    }
     return MATCH_REPLY;
 }
 

@@ -23,7 +23,8 @@ static unsigned standing(struct rec_core *core, const struct env *env, const str
         order += 2;
     if (known && (!mono_reached(env->mono, known->down_until) || known->timeouts >= 3)) {
         order += 2;
-        *ret_tries = 1; /* a probe */
+        /* a probe; and one without EDNS before it is given up */
+        *ret_tries = !known->tried_plain && server_needs_plain(known) ? REC_MAX_TRIES : 1;
     }
     if (known && server_is_lame(core, known, cut->zone, env->mono)) {
         order += 3;

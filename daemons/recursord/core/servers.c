@@ -6,13 +6,16 @@
 
 #include "daemons/recursord/core/internal.h"
 
-#define TIMEOUT_MIN_MS 200u /* a loaded server, or we, need that; below it retries cost more than they save  \
-                             */
+#define TIMEOUT_MIN_MS                                                                                       \
+    200u /* a loaded server, or we, need that; below it retries cost more than they save                     \
+          */
 #define TIMEOUT_MAX_MS     3000u /* three tries must fit into the 10 s of a question */
 #define TIMEOUT_TCP_MIN_MS 1000u /* a handshake and the question */
 #define DOWN_AFTER         3u    /* timeouts in a row */
 #define DOWN_FIRST_MS      5000u
 #define DOWN_MAX_MS        900000u /* RFC 9520 3.2 asks for backing off; 15 min as other resolvers do */
+#define PLAIN_AFTER        2u      /* timeouts: the last try of a question */
+#define PLAIN_ONE_IN       4u      /* of the probes of a server that stays silent */
 #define FAMILY_AFTER       4u      /* unreachable in a row, without one reply between */
 #define FAMILY_DOWN_MS     60000u
 
@@ -81,6 +84,7 @@ void servers_remove(struct rec_core *core, struct server *server)
 void server_replied(struct rec_core *core, struct server *server, uint64_t rtt_us, bool measure)
 {
     server->timeouts = 0;
+    server->tried_plain = false;
     server->down_until = (mono_ns){0};
     core->family_failures[server->address.family == 6] = 0;
     core->family_down_until[server->address.family == 6] = (mono_ns){0};
@@ -106,6 +110,12 @@ void server_silent(struct server *server, const struct env *env)
         return;
     unsigned doublings = MIN(server->timeouts - DOWN_AFTER, 8u);
     server->down_until = mono_add_ms(env->mono, MIN(DOWN_FIRST_MS << doublings, DOWN_MAX_MS));
+}
+
+bool server_needs_plain(const struct server *server)
+{
+    return !server->knows_edns && server->timeouts >= PLAIN_AFTER &&
+           (!server->tried_plain || server->timeouts % PLAIN_ONE_IN == 0);
 }
 
 static uint64_t hash_zone(const struct rec_core *core, const uint8_t *zone)

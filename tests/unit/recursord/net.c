@@ -187,6 +187,8 @@ static void serve(struct net *net, const struct rec_action *action, const struct
     bool udp = action->transport == REC_UDP;
     if (!rule || rule->quirks & SILENT || (udp && rule->quirks & SILENT_UDP))
         return;
+    if (udp && query->edns.present && rule->quirks & DROPS_EDNS)
+        return;
     if (rule->quirks & UNREACHABLE || (!udp && rule->quirks & CLOSES_TCP)) {
         schedule(net, action->exchange, 0)->failure =
             rule->quirks & UNREACHABLE ? REC_FAIL_UNREACHABLE : REC_FAIL_CLOSED;
