@@ -119,6 +119,9 @@ int zone_line(struct play_zone *zone, const char *line, char *why, size_t room)
     }
     if (strncmp(copy, "BREAK ", 6) == 0)
         return add_fault(zone, copy + 6, why, room);
+    int forged = forgery_line(zone, copy, why, room);
+    if (forged >= 0)
+        return forged;
     ldns_rr *rr = NULL;
     ldns_rdf *origin = ldns_rdf_clone(zone->apex), *previous = NULL;
     ldns_status status = ldns_rr_new_frm_str(&rr, copy, 3600, origin, &previous);
@@ -384,9 +387,12 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
         parent = ldns_dname_left_chop(zone->apex);
         ldns_key_set_pubkey_owner(key, parent);
     }
+    uint16_t flags = ldns_key_flags(key);
+    ldns_key_set_flags(key, LDNS_KEY_ZONE_KEY); /* libldns signs with no other */
     ldns_key_list *one = ldns_key_list_new();
     ldns_key_list_push_key(one, key);
     set->signatures = ldns_sign_public(set->records, one);
+    ldns_key_set_flags(key, flags);
     ldns_key_set_pubkey_owner(key, owner);
     if (zone_fault_of(zone, set->owner, set->type, BREAK_BAD_SIGNATURE))
         garble(ldns_rr_list_rr(set->signatures, 0), 0);

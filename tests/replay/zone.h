@@ -25,6 +25,24 @@ struct zone_fault {
     ldns_rr_type type;
 };
 
+/* A false answer that a zone's server gives, made of what the zone has signed, or beside it. */
+#define FORGERY_MAX_PROOFS 6u
+struct zone_forgery {
+    struct zone_forgery *next;
+    enum { FORGE_DENY, FORGE_STEAL, FORGE_ADD } kind;
+    ldns_rdf *name;
+    ldns_rr_type type; /* 0: whatever is asked */
+    ldns_pkt_rcode rcode;
+    struct {
+        ldns_rdf *name;
+        bool covers;
+    } proofs[FORGERY_MAX_PROOFS];
+    unsigned proof_count;
+    ldns_rdf *source; /* STEAL: whose RRset is shown under the name */
+    ldns_pkt_section section;
+    ldns_rr *record; /* ADD */
+};
+
 /* One RRset with its signatures. */
 struct zone_set {
     ldns_rdf *owner;
@@ -52,6 +70,7 @@ struct play_zone {
     uint8_t salt_size;
     struct zone_fault faults[ZONE_MAX_FAULTS];
     unsigned fault_count;
+    struct zone_forgery *forgeries;
     ldns_rr_list *records; /* as written */
     ldns_key_list *keys;   /* [0] signs the DNSKEY set, the last signs all else */
     ldns_key *foreign;
@@ -109,7 +128,28 @@ size_t server_spoil(const struct play_server *server, struct slice query, bool t
 size_t zone_answer(const struct play_zone *zones, const struct address *server, unsigned step,
                    struct slice query, bool tcp, uint8_t *out);
 
-/* Parts of a zone, shared by zone.c and zone_answer.c. */
+/* A DENY, STEAL or ADD line. -1: it is none; 0; 1 and why. */
+int forgery_line(struct play_zone *zone, const char *line, char *why, size_t room);
+
+/* A reply that grows. */
+struct zone_reply {
+    const struct play_zone *zone;
+    ldns_pkt *pkt;
+    bool want_dnssec;
+};
+/* The set with its signatures, under its own name or another; nothing where the set is NULL or withheld. */
+void reply_add_set(struct zone_reply *r, ldns_pkt_section section, const struct zone_set *set,
+                   const ldns_rdf *owner);
+/* The zone's denial record that matches the name, or covers it. NULL: there is none. */
+const struct zone_set *zone_denial_of(const struct play_zone *zone, const ldns_rdf *name, bool match);
+/* A forged answer of a zone that lives at that server. False: no forgery is about this question. */
+bool forgery_answer(const struct play_zone *zones, const struct address *server, unsigned step,
+                    const ldns_rdf *name, ldns_rr_type type, struct zone_reply *r);
+/* Forged records beside what is in the reply. */
+void forgery_add(const struct play_zone *zone, const ldns_rdf *name, ldns_rr_type type, struct zone_reply *r);
+bool zone_lives_at(const struct play_zone *zone, const struct address *server, unsigned step);
+
+/* Parts of a zone, shared by zone.c, zone_answer.c and zone_forge.c. */
 const struct zone_set *zone_find(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type);
 bool zone_fault_of(const struct play_zone *zone, const ldns_rdf *owner, ldns_rr_type type,
                    enum zone_break how);

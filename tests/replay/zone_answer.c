@@ -5,14 +5,8 @@
 
 #define UDP_LIMIT 1232u /* a reply over it is truncated, as servers do for a client with that buffer */
 
-struct reply {
-    const struct play_zone *zone;
-    ldns_pkt *pkt;
-    bool want_dnssec;
-};
-
-static void add_set(struct reply *r, ldns_pkt_section section, const struct zone_set *set,
-                    const ldns_rdf *owner)
+void reply_add_set(struct zone_reply *r, ldns_pkt_section section, const struct zone_set *set,
+                   const ldns_rdf *owner)
 {
     if (!set || zone_fault_of(r->zone, set->owner, set->type, BREAK_GONE))
         return;
@@ -40,7 +34,7 @@ static bool name_exists(const struct play_zone *zone, const ldns_rdf *name)
 }
 
 /* The denial record that matches the name (or, covering, whose gap holds it). */
-static const struct zone_set *denial_of(const struct play_zone *zone, const ldns_rdf *name, bool match)
+const struct zone_set *zone_denial_of(const struct play_zone *zone, const ldns_rdf *name, bool match)
 {
     ldns_rdf *key = zone->nsec3 ? zone_hash(zone, name) : ldns_rdf_clone(name);
     const struct zone_set *found = NULL, *before = NULL, *last = NULL;
@@ -81,50 +75,50 @@ static ldns_rdf *wildcard_of(const ldns_rdf *name)
     return star;
 }
 
-static void add_soa(struct reply *r)
+static void add_soa(struct zone_reply *r)
 {
-    add_set(r, LDNS_SECTION_AUTHORITY, zone_find(r->zone, r->zone->apex, LDNS_RR_TYPE_SOA), NULL);
+    reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_find(r->zone, r->zone->apex, LDNS_RR_TYPE_SOA), NULL);
 }
 
 /* What proves that nothing (more) is at the name. */
-static void add_denials(struct reply *r, const ldns_rdf *name, bool exists, bool wildcard)
+static void add_denials(struct zone_reply *r, const ldns_rdf *name, bool exists, bool wildcard)
 {
     const struct play_zone *zone = r->zone;
     if (!zone->algorithm || !r->want_dnssec)
         return;
     if (exists && !wildcard) {
-        const struct zone_set *match = denial_of(zone, name, true);
-        add_set(r, LDNS_SECTION_AUTHORITY, match ? match : denial_of(zone, name, false), NULL);
+        const struct zone_set *match = zone_denial_of(zone, name, true);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, match ? match : zone_denial_of(zone, name, false), NULL);
         if (match || !zone->nsec3)
             return;
     }
     ldns_rdf *next, *ce = closest_encloser(zone, name, &next), *star = wildcard_of(ce);
     if (exists && !wildcard && zone->nsec3) {
         /* an opt-out delegation: closest encloser that has a record, and its next closer */
-        while (!denial_of(zone, ce, true)) {
+        while (!zone_denial_of(zone, ce, true)) {
             next = ce;
             ce = ldns_dname_left_chop(ce);
         }
-        add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, ce, true), NULL);
-        add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, next, false), NULL);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, ce, true), NULL);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, next, false), NULL);
         return;
     }
     if (zone->nsec3)
-        add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, ce, true), NULL);
-    add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, zone->nsec3 ? next : name, false), NULL);
-    add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, star, wildcard && exists), NULL);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, ce, true), NULL);
+    reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, zone->nsec3 ? next : name, false), NULL);
+    reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, star, wildcard && exists), NULL);
 }
 
-static void add_glue(struct reply *r, const struct zone_set *ns)
+static void add_glue(struct zone_reply *r, const struct zone_set *ns)
 {
     for (size_t i = 0; i < ldns_rr_list_rr_count(ns->records); i++) {
         const ldns_rdf *target = ldns_rr_rdf(ldns_rr_list_rr(ns->records, i), 0);
-        add_set(r, LDNS_SECTION_ADDITIONAL, zone_find(r->zone, target, LDNS_RR_TYPE_A), NULL);
-        add_set(r, LDNS_SECTION_ADDITIONAL, zone_find(r->zone, target, LDNS_RR_TYPE_AAAA), NULL);
+        reply_add_set(r, LDNS_SECTION_ADDITIONAL, zone_find(r->zone, target, LDNS_RR_TYPE_A), NULL);
+        reply_add_set(r, LDNS_SECTION_ADDITIONAL, zone_find(r->zone, target, LDNS_RR_TYPE_AAAA), NULL);
     }
 }
 
-static bool refer(struct reply *r, const ldns_rdf *name, ldns_rr_type type)
+static bool refer(struct zone_reply *r, const ldns_rdf *name, ldns_rr_type type)
 {
     const struct play_zone *zone = r->zone;
     const struct zone_set *cut = NULL;
@@ -144,7 +138,7 @@ static bool refer(struct reply *r, const ldns_rdf *name, ldns_rr_type type)
         ldns_pkt_push_rr(r->pkt, LDNS_SECTION_AUTHORITY, ldns_rr_clone(ldns_rr_list_rr(cut->records, i)));
     const struct zone_set *ds = zone_find(zone, cut->owner, LDNS_RR_TYPE_DS);
     if (r->want_dnssec && ds)
-        add_set(r, LDNS_SECTION_AUTHORITY, ds, NULL);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, ds, NULL);
     else
         add_denials(r, cut->owner, true, false);
     add_glue(r, cut);
@@ -159,9 +153,9 @@ static const struct zone_set *dname_above(const struct play_zone *zone, const ld
     return NULL;
 }
 
-static ldns_rdf *follow_dname(struct reply *r, const struct zone_set *dname, const ldns_rdf *name)
+static ldns_rdf *follow_dname(struct zone_reply *r, const struct zone_set *dname, const ldns_rdf *name)
 {
-    add_set(r, LDNS_SECTION_ANSWER, dname, NULL);
+    reply_add_set(r, LDNS_SECTION_ANSWER, dname, NULL);
     uint8_t labels = (uint8_t)(ldns_dname_label_count(name) - ldns_dname_label_count(dname->owner));
     ldns_rdf *made = NULL;
     for (uint8_t i = labels; i-- > 0;) {
@@ -183,13 +177,29 @@ static ldns_rdf *follow_dname(struct reply *r, const struct zone_set *dname, con
     return made;
 }
 
+/* Signatures are no set of the zone's own. */
+static bool answer_signatures(struct zone_reply *r, const ldns_rdf *name)
+{
+    bool any = false;
+    for (unsigned i = 0; i < r->zone->set_count; i++) {
+        const struct zone_set *set = &r->zone->sets[i];
+        for (size_t k = 0;
+             ldns_dname_compare(set->owner, name) == 0 && k < ldns_rr_list_rr_count(set->signatures); k++)
+            any = ldns_pkt_push_rr(r->pkt, LDNS_SECTION_ANSWER,
+                                   ldns_rr_clone(ldns_rr_list_rr(set->signatures, k)));
+    }
+    return any;
+}
+
 /* One name of a chain inside the zone: NULL at its end, else the CNAME's target. */
-static ldns_rdf *answer_name(struct reply *r, const ldns_rdf *name, ldns_rr_type type)
+static ldns_rdf *answer_name(struct zone_reply *r, const ldns_rdf *name, ldns_rr_type type)
 {
     const struct play_zone *zone = r->zone;
     if (refer(r, name, type))
         return NULL;
     ldns_pkt_set_aa(r->pkt, true);
+    if (type == LDNS_RR_TYPE_RRSIG && answer_signatures(r, name))
+        return NULL;
     const struct zone_set *dname = dname_above(zone, name);
     if (dname)
         return follow_dname(r, dname, name);
@@ -216,12 +226,22 @@ static ldns_rdf *answer_name(struct reply *r, const ldns_rdf *name, ldns_rr_type
         add_denials(r, name, exists || wild, wild);
         return NULL;
     }
-    add_set(r, LDNS_SECTION_ANSWER, set, wild ? name : NULL);
+    reply_add_set(r, LDNS_SECTION_ANSWER, set, wild ? name : NULL);
     if (wild && zone->algorithm && r->want_dnssec)
-        add_set(r, LDNS_SECTION_AUTHORITY, denial_of(zone, zone->nsec3 ? next : name, false), NULL);
+        reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, zone->nsec3 ? next : name, false),
+                      NULL);
     if (set->type == LDNS_RR_TYPE_CNAME && type != LDNS_RR_TYPE_CNAME && type != LDNS_RR_TYPE_ANY)
         return ldns_rr_rdf(ldns_rr_list_rr(set->records, 0), 0);
     return NULL;
+}
+
+/* step UINT32_MAX: at whatever time. */
+bool zone_lives_at(const struct play_zone *zone, const struct address *server, unsigned step)
+{
+    bool here = false;
+    for (unsigned i = 0; i < zone->server_count; i++)
+        here |= address_equal(&zone->servers[i], server);
+    return here && (step == UINT32_MAX || (step >= zone->from && step <= zone->to));
 }
 
 static const struct play_zone *pick_zone(const struct play_zone *zones, const struct address *server,
@@ -230,13 +250,8 @@ static const struct play_zone *pick_zone(const struct play_zone *zones, const st
 {
     const struct play_zone *best = NULL;
     for (const struct play_zone *zone = zones; zone; zone = zone->next) {
-        bool here = false;
-        for (unsigned i = 0; i < zone->server_count; i++)
-            here |= address_equal(&zone->servers[i], server);
-        if (!here)
-            continue;
-        *ret_lives = true;
-        if (step < zone->from || step > zone->to)
+        *ret_lives |= zone_lives_at(zone, server, UINT32_MAX);
+        if (!zone_lives_at(zone, server, step))
             continue;
         bool at = ldns_dname_compare(name, zone->apex) == 0;
         if (!at && !ldns_dname_is_subdomain(name, zone->apex))
@@ -252,7 +267,7 @@ static const struct play_zone *pick_zone(const struct play_zone *zones, const st
     return best;
 }
 
-static size_t finish(struct reply *r, bool tcp, uint8_t *out)
+static size_t finish(struct zone_reply *r, bool tcp, uint8_t *out)
 {
     uint8_t *wire = NULL;
     size_t size = 0;
@@ -288,9 +303,9 @@ size_t zone_answer(const struct play_zone *zones, const struct address *server, 
     ldns_rdf *name = ldns_rdf_clone(ldns_rr_owner(question));
     ldns_dname2canonical(name);
     ldns_rr_type type = ldns_rr_get_type(question);
-    struct reply r = {.zone = pick_zone(zones, server, step, name, type, &lives),
-                      .pkt = ldns_pkt_new(),
-                      .want_dnssec = ldns_pkt_edns_do(asked)};
+    struct zone_reply r = {.zone = pick_zone(zones, server, step, name, type, &lives),
+                           .pkt = ldns_pkt_new(),
+                           .want_dnssec = ldns_pkt_edns_do(asked)};
     size_t size = 0;
     if (lives) {
         ldns_pkt_set_id(r.pkt, ldns_pkt_id(asked));
@@ -304,11 +319,14 @@ size_t zone_answer(const struct play_zone *zones, const struct address *server, 
         const ldns_rdf *at = name;
         if (!r.zone)
             ldns_pkt_set_rcode(r.pkt, LDNS_RCODE_REFUSED);
+        if (forgery_answer(zones, server, step, name, type, &r))
+            at = NULL;
         for (unsigned steps = 0; r.zone && at && steps < 8; steps++) {
             bool inside =
                 ldns_dname_compare(at, r.zone->apex) == 0 || ldns_dname_is_subdomain(at, r.zone->apex);
             at = inside ? answer_name(&r, at, type) : NULL;
         }
+        forgery_add(r.zone, name, type, &r);
         size = finish(&r, tcp, out);
     }
     ldns_rdf_deep_free(name);
