@@ -32,6 +32,16 @@ static const uint8_t *authority_owner(const struct message *message, uint16_t ty
     return NULL;
 }
 
+static bool has_dname(const struct message *message, const uint8_t *question)
+{
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
+        const struct rr *rr = &message->rr[SECTION_ANSWER][i];
+        if (rr->type == TYPE_DNAME && rr->class == CLASS_IN && name_is_below(question, rr->owner))
+            return true;
+    }
+    return false;
+}
+
 static bool has_ns(const struct message *message)
 {
     for (unsigned i = 0; i < message->count[SECTION_AUTHORITY]; i++)
@@ -83,6 +93,8 @@ enum reading delegation_read(struct task *task, const struct message *message, c
         return read_forwarded(message);
     /* recursion available and not authoritative: a resolver's cache, not the zone */
     bool cached = (message->flags & FLAG_RA) && !(message->flags & FLAG_AA);
+    if (message->rcode == RCODE_YXDOMAIN && !has_dname(message, task_question(task)))
+        return READ_FAILURE; /* no name was too long: RFC 6672 2.2 */
     if (message->rcode == RCODE_NXDOMAIN || message->rcode == RCODE_YXDOMAIN)
         return cached ? READ_CACHED : READ_ANSWER;
     if (message->rcode != RCODE_NOERROR)

@@ -4,10 +4,11 @@
 
 #include "daemons/recursord/core/internal.h"
 
-#define HEDGE_MS    600u    /* a look-up this slow gets company */
-#define LAME_MS     300000u /* a server that does not serve a zone seldom learns it within minutes */
-#define SERVFAIL_MS 10000u  /* may be about one name only */
-#define CACHED_MAX  4096u   /* octets of a spare answer that are kept */
+#define HEDGE_MS           600u    /* a look-up this slow gets company */
+#define LAME_MS            300000u /* a server that does not serve a zone seldom learns it within minutes */
+#define SERVFAIL_MS        10000u  /* may be about one name only */
+#define MINIMISED_SILENCES 3u      /* unanswered minimised questions until the whole name is asked */
+#define CACHED_MAX         4096u   /* octets of a spare answer that are kept */
 
 /* The payer's budget is spent: its fetch ends, and with it this task unless another fetch waits for it. */
 static void spent(struct rec_core *core, const struct env *env, struct task *task)
@@ -247,12 +248,17 @@ static void refer(struct rec_core *core, const struct env *env, struct task *tas
     core_ready(core, task);
 }
 
+static bool may_ask_whole(const struct task *task)
+{
+    return task->minimised && (task->locate || task->config->c.minimisation == REC_MINIMISE_RELAXED);
+}
+
 /* This server cannot answer: the whole name may fare better (relaxed), else the next server. */
 static void unusable(struct rec_core *core, const struct env *env, struct task *task, unsigned index,
                      uint16_t rcode, bool lame)
 {
     struct cut_server *s = &task->cut->servers[index];
-    if (task->minimised && (task->locate || task->config->c.minimisation == REC_MINIMISE_RELAXED)) {
+    if (may_ask_whole(task)) {
         minimise_stop(task);
         cut_reset_tries(task->cut);
         task->retry = (int)index;
@@ -373,6 +379,15 @@ void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange
     if (known)
         server_silent(known, env);
     x->task->saw_silence = true;
+    struct task *task = x->task;
+    struct cut *cut = task->cut;
+    if (may_ask_whole(task) && cut->unanswered >= MINIMISED_SILENCES - 1) {
+        /* some servers drop questions of a type or name they do not expect: RFC 9156 3 */
+        unsigned unanswered = cut->unanswered;
+        minimise_stop(task);
+        cut_reset_tries(cut);
+        cut->unanswered = (uint8_t)unanswered;
+    }
     lost(core, x);
 }
 

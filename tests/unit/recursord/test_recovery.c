@@ -292,6 +292,33 @@ static void a_guess_about_edns_does_not_stand_against_a_failed_validation(void *
     net_free(net);
 }
 
+static void servers_that_drop_minimised_questions_get_the_whole_one(void **state)
+{
+    static const struct rule rules[] = {
+        {ROOT, "www.example.com.", TYPE_MX, PLAIN, 0, "@ MX 1 mail.example.com.", NULL, NULL},
+        {ROOT, "com.", 0, SILENT, 0, NULL, NULL, NULL},
+        {0},
+    };
+    struct net *net = begin(rules);
+    assert_int_equal(net_resolve(net, "www.example.com.", TYPE_MX), REC_DONE_ANSWERED);
+    assert_int_equal(net_count(net, ROOT, "com.", TYPE_A), 3);
+    assert_int_equal(net_count(net, ROOT, "www.example.com.", TYPE_MX), 1);
+    assert_int_equal(net->asked_count, 4);
+    net_free(net);
+}
+
+static void yxdomain_without_a_dname_is_no_answer(void **state)
+{
+    static const struct rule rules[] = {
+        {ROOT, "com.", 0, PLAIN, RCODE_YXDOMAIN, "@ A 198.51.100.1", NULL, NULL},
+        {0},
+    };
+    struct net *net = begin(rules);
+    assert_int_equal(net_resolve(net, "com.", TYPE_A), REC_DONE_SERVFAIL);
+    assert_null(net_answer(net));
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +335,8 @@ int main(void)
         cmocka_unit_test(a_server_that_drops_edns_is_asked_without_before_it_is_given_up),
         cmocka_unit_test(silence_says_nothing_about_edns_of_a_server_that_has_used_it),
         cmocka_unit_test(a_guess_about_edns_does_not_stand_against_a_failed_validation),
+        cmocka_unit_test(servers_that_drop_minimised_questions_get_the_whole_one),
+        cmocka_unit_test(yxdomain_without_a_dname_is_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
