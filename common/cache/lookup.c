@@ -263,11 +263,25 @@ static int search_negative(struct search *search, const uint8_t *name, uint16_t 
     return search_nxdomain(search, name, false);
 }
 
+bool search_is_apart(const struct search *search, const uint8_t *zone)
+{
+    const struct lookup *lookup = search->lookup;
+    return lookup->is_apart && lookup->is_apart(lookup->apart_ctx, zone);
+}
+
+/* Does nothing above `at` speak for the name? */
+static bool ends_at(const struct search *search, const uint8_t *name, uint16_t qtype, const uint8_t *at)
+{
+    if (name_is_root(at))
+        return true;
+    return (at != name || qtype != TYPE_DS) && search_is_apart(search, at);
+}
+
 /* RFC 6672: the CNAME is made anew from the DNAME and gets its TTL; what a packet had is not kept. */
 static int search_dname(struct search *search, const uint8_t *name, uint16_t qtype)
 {
     struct arena *arena = search->lookup->arena;
-    for (const uint8_t *above = name_parent(name), *at = name; !name_is_root(at);
+    for (const uint8_t *above = name_parent(name), *at = name; !ends_at(search, name, qtype, at);
          at = above, above = name_parent(at)) {
         struct cache_rr rr;
         struct usable usable;
@@ -327,7 +341,7 @@ static int search_pass(struct search *search, const uint8_t *name, uint16_t qtyp
         r = search_zone_record(search, name, qtype);
     if (r == SEARCH_NONE)
         r = search_dname(search, name, qtype);
-    for (const uint8_t *at = name; r == SEARCH_NONE && !name_is_root(at);) {
+    for (const uint8_t *at = name; r == SEARCH_NONE && !ends_at(search, name, qtype, at);) {
         at = name_parent(at);
         r = search_nxdomain(search, at, true);
     }

@@ -25,7 +25,11 @@ struct lookup {
     nsec3_hash_fn nsec3_hash;
     void *nsec3_ctx;
     uint32_t *nsec3_budget; /* hashes left */
-    uint32_t *damaged;      /* counter of entries that did not check out; may be NULL */
+    /* Is this the apex of a zone with servers of its own by configuration (forward, stub)? It need not be
+     * delegated, so what is cached of zones above says nothing of it but its DS. NULL: there is none. */
+    bool (*is_apart)(const void *ctx, const uint8_t *zone);
+    const void *apart_ctx;
+    uint32_t *damaged; /* counter of entries that did not check out; may be NULL */
 };
 
 enum lookup_outcome {

@@ -169,7 +169,7 @@ int search_denial(struct search *search, const uint8_t *name, uint16_t qtype)
             r = search_nsec3(search, zone, name, qtype);
         if (r != SEARCH_NONE)
             return r == SEARCH_BARRED ? SEARCH_NONE : r;
-        if (name_is_root(zone))
+        if (name_is_root(zone) || search_is_apart(search, zone))
             return SEARCH_NONE;
         r = is_known_cut(search, zone);
         if (r)

@@ -52,6 +52,9 @@ int search_add_denial(struct search *search, uint16_t rcode, const struct rrset_
 int search_add_positive(struct search *search, const struct cache_rr *rr, uint16_t qtype,
                         struct usable usable, bool with_proof);
 
+/* A configured zone's apex: what is above it says nothing of it but its DS. */
+bool search_is_apart(const struct search *search, const uint8_t *zone);
+
 /* Sources. */
 int search_zone_record(struct search *search, const uint8_t *name, uint16_t qtype);
 int search_denial(struct search *search, const uint8_t *name, uint16_t qtype);

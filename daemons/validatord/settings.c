@@ -38,12 +38,18 @@ static int read_names(struct settings *settings, const Holdfast__Config__Snapsho
             return 1;
         settings->forward[i] = settings->names[at];
     }
+    /* stub zones follow in the same list */
+    for (size_t i = 0; i < snapshot->n_stub; i++, at++) {
+        if (name_from_bytes(snapshot->stub[i]->zone.data, snapshot->stub[i]->zone.len, settings->names[at]))
+            return 1;
+        settings->forward[snapshot->n_forward + i] = settings->names[at];
+    }
     return 0;
 }
 
 int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *snapshot)
 {
-    size_t names = snapshot->n_insecure_zones + snapshot->n_forward;
+    size_t names = snapshot->n_insecure_zones + snapshot->n_forward + snapshot->n_stub;
     int r;
 
     /* One more of each, so that none asks for nothing. */
@@ -51,7 +57,7 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .anchors = calloc(snapshot->n_trust_anchors + 1, sizeof(*settings->anchors)),
         .names = calloc(names + 1, sizeof(*settings->names)),
         .insecure = calloc(snapshot->n_insecure_zones + 1, sizeof(*settings->insecure)),
-        .forward = calloc(snapshot->n_forward + 1, sizeof(*settings->forward)),
+        .forward = calloc(snapshot->n_forward + snapshot->n_stub + 1, sizeof(*settings->forward)),
     };
     r = settings->anchors && settings->names && settings->insecure && settings->forward ? 0 : -ENOMEM;
     if (r == 0)
@@ -71,6 +77,8 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .insecure_zone_count = snapshot->n_insecure_zones,
         .forward_zones = settings->forward,
         .forward_zone_count = snapshot->n_forward,
+        .apart_zones = settings->forward,
+        .apart_zone_count = snapshot->n_forward + snapshot->n_stub,
         .algorithms = {.allow_sha1 = snapshot->allow_sha1},
         .aggressive_denial = snapshot->aggressive_denial,
         .nsec3_iterations = (uint16_t)MIN(snapshot->nsec3_iterations, (uint32_t)UINT16_MAX),

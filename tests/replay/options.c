@@ -15,7 +15,8 @@ struct mapping {
     struct rec_zone_servers zones[MAX_ITEMS];
     struct val_anchor anchors[MAX_ITEMS];
     struct prefix snoop[MAX_ITEMS], allow[2];
-    const uint8_t *insecure[MAX_ITEMS], *forwards[MAX_ITEMS];
+    const uint8_t *insecure[MAX_ITEMS], *forwards[MAX_ITEMS], *apart[MAX_ITEMS];
+    uint8_t exempt[MAX_ITEMS][NAME_MAX];
     struct prefix never[2];
     /* the zone clause being read */
     const char *clause;
@@ -283,6 +284,8 @@ static int finish_clause(struct mapping *m)
         zone->first = m->clause_first;
         if (forward)
             m->forwards[m->config->val.forward_zone_count++] = zone->zone;
+        m->apart[m->config->val.apart_zone_count++] = zone->zone;
+        name_copy(zone->zone, m->exempt[m->config->netd.exempt_count++]);
     }
     m->clause_named = m->clause_first = false;
     m->clause_count = 0;
@@ -335,6 +338,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                  .anchors = m->anchors,
                                  .insecure_zones = m->insecure,
                                  .forward_zones = m->forwards,
+                                 .apart_zones = m->apart,
                                  .aggressive_denial = true,
                                  .nsec3_iterations = 150,
                                  .algorithms = {.allow_sha1 = true},
@@ -350,6 +354,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                    .allow_snoop = m->snoop,
                                    .minimal_responses = true,
                                    .special_use_names = false,
+                                   .exempt = (const uint8_t(*)[NAME_MAX])m->exempt,
                                    .aggressive_denial = true,
                                    .nsec3_iterations = 150,
                                    .edns_size = 1232,

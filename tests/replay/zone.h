@@ -101,6 +101,8 @@ enum misbehaviour {
     MISBEHAVE_NO_QR,
     MISBEHAVE_NO_DNSSEC,
     MISBEHAVE_LOWER_CASE,
+    MISBEHAVE_RESOLVER,
+    MISBEHAVE_DROPS_EDNS,
 };
 
 struct play_server {

@@ -2,6 +2,15 @@
 
 #include "daemons/netd/core/netd_internal.h"
 
+static bool is_apart(const void *ctx, const uint8_t *zone)
+{
+    const struct netd_config *config = ctx;
+    for (size_t i = 0; i < config->exempt_count; i++)
+        if (name_equal(config->exempt[i], zone))
+            return true;
+    return false;
+}
+
 struct lookup netd_lookup(const struct netd_config *config, struct arena *arena, const struct env *env,
                           const struct cache_view *view, const struct netd_question *question,
                           uint32_t *hashes)
@@ -17,7 +26,9 @@ struct lookup netd_lookup(const struct netd_config *config, struct arena *arena,
                            .max_steps = BUDGET_CNAME_STEPS,
                            .nsec3_hash = config->nsec3_hash,
                            .nsec3_ctx = config->nsec3_ctx,
-                           .nsec3_budget = hashes};
+                           .nsec3_budget = hashes,
+                           .is_apart = config->exempt_count ? is_apart : NULL,
+                           .apart_ctx = config};
 }
 
 /* Is what the question's own name holds in the last tenth of its life? */

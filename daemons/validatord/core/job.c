@@ -275,6 +275,15 @@ void val_core_run(struct val_core *core)
     }
 }
 
+static bool is_apart(const void *ctx, const uint8_t *zone)
+{
+    const struct val_config *config = ctx;
+    for (size_t i = 0; i < config->apart_zone_count; i++)
+        if (name_equal(config->apart_zones[i], zone))
+            return true;
+    return false;
+}
+
 struct lookup val_core_lookup(struct val_core *core, struct arena *arena, struct purse *purse)
 {
     return (struct lookup){.view = core->view,
@@ -286,5 +295,7 @@ struct lookup val_core_lookup(struct val_core *core, struct arena *arena, struct
                            .max_steps = BUDGET_CNAME_STEPS,
                            .nsec3_hash = core->crypto->nsec3_hash,
                            .nsec3_ctx = core->crypto->ctx,
-                           .nsec3_budget = &purse->budget.nsec3_hashes};
+                           .nsec3_budget = &purse->budget.nsec3_hashes,
+                           .is_apart = core->config.apart_zone_count ? is_apart : NULL,
+                           .apart_ctx = &core->config};
 }

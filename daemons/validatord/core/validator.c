@@ -45,6 +45,8 @@ static int copy_config(struct arena *arena, const struct val_config *config, str
     if (r == 0)
         r = copy_names(arena, config->forward_zones, config->forward_zone_count, &copy.forward_zones);
     if (r == 0)
+        r = copy_names(arena, config->apart_zones, config->apart_zone_count, &copy.apart_zones);
+    if (r == 0)
         *ret_config = copy;
     return r;
 }

@@ -34,6 +34,8 @@ struct val_config {
     size_t insecure_zone_count;
     const uint8_t *const *forward_zones; /* apexes; kept delegations do not apply below them */
     size_t forward_zone_count;
+    const uint8_t *const *apart_zones; /* of forward and stub zones: denials from above do not apply */
+    size_t apart_zone_count;
     struct algorithm_policy algorithms;
     bool aggressive_denial;
     uint16_t nsec3_iterations;
