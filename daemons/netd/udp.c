@@ -29,6 +29,7 @@ struct udp_socket {
         struct cmsghdr align;
         uint8_t bytes[UDP_CONTROL_SIZE];
     } in_control[UDP_BATCH], out_control[UDP_BATCH];
+    unsigned in_used; /* of in: to be set anew before the next batch */
     unsigned out_count;
     uint8_t in_data[UDP_BATCH][UDP_QUESTION_MAX];
     uint8_t out_data[UDP_BATCH][NETD_UDP_REPLY_MAX];
@@ -107,6 +108,7 @@ int udp_open(struct worker *worker, int fd, bool shared_socket)
     udp->poll = (struct poll){.kind = POLL_UDP, .fd = fd};
     udp->family = name.ss_family;
     udp->wildcard = is_wildcard(&name);
+    udp->in_used = UDP_BATCH;
     prepare_batch(udp);
     int r = set_options(udp, fd);
     if (r == 0)
@@ -290,13 +292,15 @@ static void take_one(struct worker *worker, struct udp_socket *udp, unsigned n)
 void udp_readable(struct worker *worker, struct udp_socket *udp)
 {
     for (unsigned round = 0; round < UDP_ROUNDS; round++) {
-        for (unsigned i = 0; i < UDP_BATCH; i++) {
+        /* Only what the last batch wrote over has to be set again. */
+        for (unsigned i = 0; i < udp->in_used; i++) {
             struct msghdr *header = &udp->in[i].msg_hdr;
             header->msg_namelen = sizeof(udp->in_name[i]);
             header->msg_control = udp->wildcard ? udp->in_control[i].bytes : NULL;
             header->msg_controllen = udp->wildcard ? UDP_CONTROL_SIZE : 0;
         }
         int got = recvmmsg(udp->poll.fd, udp->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+        udp->in_used = got > 0 ? (unsigned)got : 0;
         if (got <= 0)
             return;
         for (unsigned i = 0; i < (unsigned)got; i++)
