@@ -12,6 +12,7 @@
 
 #include "common/base/budget.h"
 #include "common/ipc/conn.h"
+#include "daemons/netd/tsan_rcu.h"
 #include "daemons/netd/worker.h"
 #include "proto/netd_validatord.pb-c.h"
 
@@ -128,6 +129,7 @@ static void shared_free(struct shared *shared)
 {
     if (!shared)
         return;
+    RCU_ACQUIRE(shared);
     if (shared->page)
         munmap((void *)shared->page, SHARED_PAGE_BYTES);
     if (shared->sketch)

@@ -8,6 +8,7 @@
 #include <urcu/rculfhash.h>
 
 #include "common/base/list.h"
+#include "daemons/netd/tsan_rcu.h"
 
 #define L1_BUCKETS     4096u /* at the start; the table grows by itself */
 #define L1_MAX_BUCKETS 4194304u
@@ -62,7 +63,10 @@ static int match(struct cds_lfht_node *node, const void *key)
 {
     const struct entry *entry = caa_container_of(node, struct entry, node);
     const struct key *wanted = key;
-    return entry->key_size == wanted->size && memcmp(entry->data, wanted->bytes, wanted->size) == 0;
+    RCU_ACQUIRE(entry);
+    bool same = entry->key_size == wanted->size && memcmp(entry->data, wanted->bytes, wanted->size) == 0;
+    RCU_RELEASE(entry);
+    return same;
 }
 
 static struct entry *find(struct l1 *l1, const struct key *key, unsigned long hash)
@@ -93,7 +97,9 @@ struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
 
 static void entry_free(struct rcu_head *head)
 {
-    free(caa_container_of(head, struct entry, rcu));
+    struct entry *entry = caa_container_of(head, struct entry, rcu);
+    RCU_ACQUIRE(entry);
+    free(entry);
 }
 
 /* Under fill, in a read section. */
@@ -103,6 +109,7 @@ static void entry_drop(struct l1 *l1, struct entry *entry)
     list_remove(&entry->clock);
     l1->stats.bytes -= entry->bytes;
     l1->stats.entries--;
+    RCU_RELEASE(entry);
     urcu_memb_call_rcu(&entry->rcu, entry_free);
 }
 
@@ -120,13 +127,10 @@ void l1_free(struct l1 *l1)
     free(l1);
 }
 
-bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch, wall_s now, uint32_t turn,
-            uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
+static bool entry_hit(struct entry *entry, const struct netd_question *question, uint64_t epoch, wall_s now,
+                      uint32_t turn, uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
 {
-    struct key key;
-    key_make(question, &key);
-    struct entry *entry = find(l1, &key, (unsigned long)siphash24(&l1->secret, key.bytes, key.size));
-    if (!entry || entry->tag.epoch != epoch)
+    if (entry->tag.epoch != epoch)
         return false;
     /* An entry from the future (the clock was set back) is no hit: its age cannot be told. */
     int64_t age = now.s - entry->stored_s;
@@ -140,6 +144,19 @@ bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch,
     ret_hit->popularity = entry->popularity;
     ret_hit->refresh = now.s >= entry->refresh_s && !atomic_exchange(&entry->refresh_claimed, true);
     return true;
+}
+
+bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch, wall_s now, uint32_t turn,
+            uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
+{
+    struct key key;
+    key_make(question, &key);
+    struct entry *entry = find(l1, &key, (unsigned long)siphash24(&l1->secret, key.bytes, key.size));
+    if (!entry)
+        return false;
+    bool hit = entry_hit(entry, question, epoch, now, turn, reply, room, ret_size, ret_hit);
+    RCU_RELEASE(entry);
+    return hit;
 }
 
 /* Frees room for `bytes`. The hand passes over what was hit since it last came by. Under fill, in a read
@@ -210,6 +227,7 @@ void l1_put(struct l1 *l1, const struct netd_question *question, const uint8_t *
         if (old)
             entry_drop(l1, old);
         make_room(l1, entry->bytes, tag.epoch, now);
+        RCU_RELEASE(entry);
         cds_lfht_add(l1->table, hash, &entry->node);
         list_append(&l1->clock, &entry->clock);
         l1->stats.bytes += entry->bytes;

@@ -10,6 +10,7 @@
 
 #include "common/ipc/conn.h"
 #include "daemons/netd/edge_validatord.h"
+#include "daemons/netd/tsan_rcu.h"
 
 #define POLL_EVENTS       64
 #define POLL_MAX_SLEEP_MS 1000
@@ -169,6 +170,8 @@ static void batch_end(struct worker *worker)
     if (worker->l2_open)
         l2_end(&worker->l2);
     worker->l2_open = false;
+    if (worker->shared)
+        RCU_RELEASE(worker->shared);
     worker->shared = NULL;
     urcu_memb_read_unlock();
     if (worker->edge_kicked)

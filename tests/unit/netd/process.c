@@ -43,7 +43,7 @@ static void write_snapshot(const char *path, const char *directory, unsigned wor
 #endif
     snapshot.max_ttl_ms = 86400000;
     snapshot.stale_enabled = true;
-    snapshot.stale_client_timeout_ms = 300;
+    snapshot.stale_client_timeout_ms = 1000;
     snapshot.stale_answer_ttl_ms = 30000;
     snapshot.stale_max_age_ms = 259200000;
     snapshot.edns_size = 1232;
