@@ -161,7 +161,8 @@ static ldns_rdf *follow_dname(struct zone_reply *r, const struct zone_set *dname
     for (uint8_t i = labels; i-- > 0;) {
         ldns_rdf *label = ldns_dname_label(name, i);
         if (ldns_dname_cat(label, made ? made : ldns_rr_rdf(ldns_rr_list_rr(dname->records, 0), 0)) !=
-            LDNS_STATUS_OK) {
+                LDNS_STATUS_OK ||
+            ldns_rdf_size(label) > LDNS_MAX_DOMAINLEN) {
             ldns_pkt_set_rcode(r->pkt, LDNS_RCODE_YXDOMAIN);
             return NULL;
         }
