@@ -378,6 +378,21 @@ static int64_t first_signature(const struct scenario *scenario, int64_t otherwis
     return otherwise;
 }
 
+/* A step wants to see the root's NS set asked for, so this one is about priming too. */
+static bool wants_priming(const struct scenario *scenario)
+{
+    for (const struct rpl_step *step = scenario->steps; step; step = step->next) {
+        const struct rpl_entry *entry = step->entry;
+        if (step->kind != RPL_STEP_CHECK_OUT_QUERY || !entry || !ldns_rr_list_rr_count(entry->question))
+            continue;
+        const ldns_rr *question = ldns_rr_list_rr(entry->question, 0);
+        if (ldns_rr_get_type(question) == LDNS_RR_TYPE_NS &&
+            ldns_dname_label_count(ldns_rr_owner(question)) == 0)
+            return true;
+    }
+    return false;
+}
+
 int options_map(const struct scenario *scenario, struct world_config *ret_config, char *ret_why, size_t room)
 {
     struct mapping *m = calloc(1, sizeof(*m));
@@ -398,6 +413,7 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
         if (clause ? map_clause(m, o) : map_server(m, o))
             return 1;
     }
+    ret_config->rec.priming = wants_priming(scenario);
     if (m->date_off)
         ret_config->start.s = first_signature(scenario, ret_config->start.s);
     if (finish_clause(m)) {

@@ -413,6 +413,7 @@ enum play_result play(const char *path, bool trace)
     options_add_zones(&scenario, &config);
     config.start.s -= 1; /* the world's clock begins at one second */
     player.world = world_new(&config);
+    world_advance_to(player.world, world_now(player.world)); /* what is due at once, such as priming */
     enum play_result result = PLAY_PASSED;
     for (player.step = scenario.steps; player.step && result == PLAY_PASSED; player.step = player.step->next)
         if (play_step(&player))

@@ -127,7 +127,8 @@ static void client_answer(struct world_client *client, const uint8_t *reply, siz
     client->reply = malloc(size ? size : 1);
     if (!client->reply)
         abort();
-    memcpy(client->reply, reply, size);
+    if (size)
+        memcpy(client->reply, reply, size);
     client->reply_size = size;
 }
 
