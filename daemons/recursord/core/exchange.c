@@ -260,8 +260,10 @@ enum match exchange_match(struct rec_core *core, const struct env *env, struct e
     if (match != MATCH_REPLY)
         return match;
     bool truncated = ret_message->flags & FLAG_TC;
-    if (parsed != MESSAGE_OK) /* some cut the packet in the middle of a record */
+    if (parsed != MESSAGE_OK) { /* some cut the packet in the middle of a record */
+        x->malformed = !truncated;
         return truncated && x->transport == REC_UDP ? MATCH_TCP : other;
+    }
     match = check_cookie(core, x, known, ret_message);
     if (match != MATCH_REPLY)
         return match;

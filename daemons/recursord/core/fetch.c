@@ -352,6 +352,7 @@ void fetch_reply(struct rec_core *core, const struct env *env, struct exchange *
         task->cut->servers[x.server_index].bad = true;
         task->cut->unanswered++;
         task->saw_bad = true;
+        task->saw_malformed = task->saw_malformed || x.malformed;
         task->last_rcode = RCODE_NOERROR;
         task->last_server = x.server;
         core_ready(core, task);
@@ -374,6 +375,13 @@ static void lost(struct rec_core *core, struct exchange *x)
 
 void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange *x)
 {
+    if (x->malformed) { /* it was not silent, and TCP spares it what UDP may have spoilt */
+        struct task *waiting = x->task;
+        unsigned index = x->server_index;
+        lost(core, x);
+        retry(core, waiting, index, REC_TCP);
+        return;
+    }
     struct server *known = servers_find(core, &x->server);
     core->stats.timeouts++;
     if (known)

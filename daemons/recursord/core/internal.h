@@ -115,7 +115,7 @@ struct task {
         enum rec_transport transport;
     } cached;
     /* what was seen, for the outcome and its EDE */
-    bool saw_bad, saw_silence, saw_loop, saw_unreachable;
+    bool saw_malformed, saw_bad, saw_silence, saw_loop, saw_unreachable;
     uint16_t last_rcode;
     struct address last_server;
 };
@@ -139,7 +139,8 @@ struct exchange {
     uint16_t dns_id, qtype;
     uint8_t qname[NAME_MAX]; /* in the case sent */
     bool mixed, edns;
-    bool guess; /* without EDNS only because the server is silent */
+    bool malformed; /* something with its id and question came, but could not be read */
+    bool guess;     /* without EDNS only because the server is silent */
     uint8_t client_cookie[8];
 };
 

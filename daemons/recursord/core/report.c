@@ -36,7 +36,7 @@ static void describe_bad(struct text *text, const struct task *task)
         text_add(text, rcode_to_text(task->last_rcode, rcode));
         text_add(text, " from ");
     } else {
-        text_add(text, "not served by ");
+        text_add(text, task->saw_malformed ? "malformed reply from " : "not served by ");
     }
     add_address(text, &task->last_server);
     text_add(text, ", no usable answer from any server");

@@ -177,7 +177,7 @@ static void send_reply(struct net *net, uint64_t exchange, const struct message 
     }
     p->size = build_end(&b);
     assert_true(p->size > 0);
-    if (rule->quirks & CUT_SHORT && form->tc)
+    if ((rule->quirks & CUT_SHORT && form->tc) || rule->quirks & DAMAGED)
         p->size -= 3;
 }
 

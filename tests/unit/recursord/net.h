@@ -32,6 +32,7 @@ enum quirk {
     LOWER_CASE_TCP = 32768,
     FOREIGN_COOKIE = 65536, /* first a reply with another client cookie */
     CLOSES_TCP = 131072,
+    DAMAGED = 524288,    /* a record does not end */
     DROPS_EDNS = 262144, /* silent to a question with OPT, over UDP */
 };
 

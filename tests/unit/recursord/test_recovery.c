@@ -319,6 +319,27 @@ static void yxdomain_without_a_dname_is_no_answer(void **state)
     net_free(net);
 }
 
+static void a_malformed_reply_is_not_silence(void **state)
+{
+    static const struct rule rules[] = {
+        {ROOT, "bad.", 0, DAMAGED, 0, "@ A 198.51.100.1", NULL, NULL},
+        {ROOT, "good.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+        {0},
+    };
+    struct net *net = begin(rules);
+    assert_int_equal(net_resolve(net, "bad.", TYPE_A), REC_DONE_SERVFAIL);
+    assert_non_null(strstr(net->result[1].ede_text, "malformed reply from 192.0.2.1"));
+    assert_int_equal(net->asked_count, 2);
+    assert_int_equal(net_count_tcp(net), 1);
+    struct rec_server_info info;
+    assert_true(rec_core_server_info(net->core, 0, &info));
+    assert_int_equal(info.timeouts, 0);
+    net_fetch(net, 2, "good.", TYPE_A);
+    net_run(net, 1000);
+    assert_int_equal(net->result[2].outcome, REC_DONE_ANSWERED);
+    net_free(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_guess_about_edns_does_not_stand_against_a_failed_validation),
         cmocka_unit_test(servers_that_drop_minimised_questions_get_the_whole_one),
         cmocka_unit_test(yxdomain_without_a_dname_is_no_answer),
+        cmocka_unit_test(a_malformed_reply_is_not_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
