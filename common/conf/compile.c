@@ -199,8 +199,10 @@ static int apply_overrides(struct conf *conf, const struct conf_overrides *overr
     if (overrides && overrides->runtime_directory)
         runtime = overrides->runtime_directory;
     snapshot->runtime_directory = conf_strdup(conf, runtime);
-    if (overrides && overrides->state_directory)
+    if (overrides && overrides->state_directory) {
         snapshot->state_directory = conf_strdup(conf, overrides->state_directory);
+        snapshot->state_override = conf_strdup(conf, overrides->state_directory);
+    }
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     snapshot->generation = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
@@ -240,6 +242,34 @@ int conf_compile_text(const char *text, size_t size, const char *name, const str
     return conf->complaint_count > 0;
 }
 
+static int64_t time_ns(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+void conf_note_source(struct conf *conf, const char *path, int fd)
+{
+    Holdfast__Config__Snapshot *s = conf->snapshot;
+    char *full = realpath(path, NULL);
+    struct stat st;
+    Holdfast__Config__Source *source = conf_alloc(conf, sizeof(*source));
+    Holdfast__Config__Source **list = conf_alloc(conf, (s->n_sources + 1) * sizeof(*list));
+    if (full && source && list && fstat(fd, &st) == 0) {
+        holdfast__config__source__init(source);
+        source->path = conf_strdup(conf, full);
+        source->device = st.st_dev;
+        source->inode = st.st_ino;
+        source->size = (uint64_t)st.st_size;
+        source->modified_ns = time_ns(&st.st_mtim);
+        source->changed_ns = time_ns(&st.st_ctim);
+        if (s->n_sources)
+            memcpy(list, s->sources, s->n_sources * sizeof(*list));
+        list[s->n_sources++] = source;
+        s->sources = list;
+    }
+    free(full);
+}
+
 int conf_compile_file(const char *path, const struct conf_overrides *overrides, struct conf **ret_conf)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -257,11 +287,19 @@ int conf_compile_file(const char *path, const struct conf_overrides *overrides, 
         else if (n > 0)
             size += (size_t)n;
     }
-    close(fd);
     if (r == 0 && size > CONF_MAX_FILE_BYTES)
         r = -EFBIG;
     if (r == 0)
         r = conf_compile_text(text, size, path, overrides, ret_conf);
+    if (r >= 0) {
+        int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        conf_note_source(*ret_conf, path, fd);
+        if (self >= 0) {
+            conf_note_source(*ret_conf, "/proc/self/exe", self);
+            close(self);
+        }
+    }
+    close(fd);
     free(text);
     return r;
 }
@@ -320,7 +358,8 @@ int conf_write(const struct conf *conf, const char *path)
     }
     if (r == 0) {
         r = write_whole(fd, packed, size);
-        if (r == 0 && (fchmod(fd, 0644) < 0 || fsync(fd) < 0))
+        if (r == 0 &&
+            fchmod(fd, 0644) < 0) /* not synced: what a power cut leaves is checked, and made anew */
             r = -errno;
         if (close(fd) < 0 && r == 0)
             r = -errno;

@@ -41,7 +41,7 @@ const Holdfast__Config__Snapshot *conf_snapshot(const struct conf *conf);
 size_t conf_message_count(const struct conf *conf);
 const char *conf_message(const struct conf *conf, size_t index);
 
-/* Writes the snapshot to `path` as a whole or not at all: a temporary file beside it, synced, renamed. Mode
+/* Writes the snapshot to `path` as a whole or not at all: a temporary file beside it, renamed. Mode
  * 0644: it holds no secret and daemons of other users read it. 0 or -errno. */
 int conf_write(const struct conf *conf, const char *path);
 /* The snapshot as the YAML that would make it, every key with its value. */

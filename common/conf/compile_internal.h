@@ -53,6 +53,8 @@ static inline unsigned conf_line(const yaml_node_t *node)
 /* Zeroed memory of the compilation; NULL sets conf->failure. */
 void *conf_alloc(struct conf *conf, size_t size);
 char *conf_strdup(struct conf *conf, const char *text);
+/* Notes in the snapshot that the open file fd, known as path, was read to make it. */
+void conf_note_source(struct conf *conf, const char *path, int fd);
 /* The word of keys under `section` nearest to `name`, or NULL when none is near. */
 const char *conf_nearest(const char *section, const char *name);
 /* The section whose key has that last word, or NULL. Into buf. */

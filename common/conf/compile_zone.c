@@ -59,6 +59,8 @@ static FILE *open_named(struct conf *conf, unsigned line, const char *path, char
         conf_complain(conf, line,
                       "cannot read \"%s\" (%s); write builtin or the path of a file in zone format", full,
                       strerror(errno));
+    else
+        conf_note_source(conf, full, fileno(file));
     return file;
 }
 

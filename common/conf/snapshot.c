@@ -13,6 +13,10 @@
 /* Unpacked, messages take several times their packed size; the cap on the file bounds both. */
 #define SNAPSHOT_UNPACK_FACTOR 8u
 #define SNAPSHOT_MAX_WORKERS   64u
+/* Two changes within one tick of the file system's clock look alike: a jiffy of at most 10 ms, or a second or two where
+ * times have no fraction. */
+#define SETTLED_NS        20000000
+#define SETTLED_COARSE_NS 2000000000
 
 static void freep(uint8_t **p)
 {
@@ -141,6 +145,26 @@ int snapshot_load(const char *path, Holdfast__Config__Snapshot **ret_snapshot, c
     int r = snapshot_load_fd(fd, ret_snapshot, ret_error);
     close(fd);
     return r;
+}
+
+static int64_t time_ns(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * (int64_t)NS_PER_S + t->tv_nsec;
+}
+
+bool snapshot_sources_unchanged(const Holdfast__Config__Snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->n_sources; i++) {
+        const Holdfast__Config__Source *s = snapshot->sources[i];
+        struct stat st;
+        if (stat(s->path, &st) < 0 || (uint64_t)st.st_dev != s->device || (uint64_t)st.st_ino != s->inode ||
+            (uint64_t)st.st_size != s->size || time_ns(&st.st_mtim) != s->modified_ns ||
+            time_ns(&st.st_ctim) != s->changed_ns ||
+            (int64_t)snapshot->generation * 1000 - s->changed_ns <
+                (s->changed_ns % (int64_t)NS_PER_S ? SETTLED_NS : SETTLED_COARSE_NS))
+            return false;
+    }
+    return snapshot->n_sources > 0;
 }
 
 void snapshot_free(Holdfast__Config__Snapshot *snapshot)

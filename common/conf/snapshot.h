@@ -10,6 +10,9 @@
 /* 0; 1: not a usable snapshot (ret_error: what is wrong, static text); -errno. Free with snapshot_free. */
 int snapshot_load(const char *path, Holdfast__Config__Snapshot **ret_snapshot, const char **ret_error);
 int snapshot_load_fd(int fd, Holdfast__Config__Snapshot **ret_snapshot, const char **ret_error);
+/* Are all files that the snapshot was made from still as they were then? A file that changed shortly before
+ * it was read does not count: it could have changed again without a trace. */
+bool snapshot_sources_unchanged(const Holdfast__Config__Snapshot *snapshot);
 void snapshot_free(Holdfast__Config__Snapshot *snapshot);
 
 /* Endpoint and Prefix messages as base types. 0, or 1: malformed. */

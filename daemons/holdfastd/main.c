@@ -128,7 +128,6 @@ static void finish(struct holdfastd *h)
     if (h->lock_fd >= 0) { /* without the lock, what lies there is another's */
         sockets_remove(h);
         remove_file(h->notify_path);
-        remove_file(h->snapshot_path);
         char *path = runtime_path(h, "holdfastd.lock");
         remove_file(path);
         free(path);

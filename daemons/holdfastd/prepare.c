@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -115,12 +116,48 @@ int prepare_runtime(struct holdfastd *h)
     return r;
 }
 
+static bool made_from(const Holdfast__Config__Snapshot *snapshot, const char *path)
+{
+    for (size_t i = 0; i < snapshot->n_sources; i++)
+        if (strcmp(snapshot->sources[i]->path, path) == 0)
+            return true;
+    return false;
+}
+
+/* The snapshot of the last run, when nothing it was made from has changed: compiling costs a fifth of the
+ * time until the first answer. Only our own file counts, that nobody else could have written. */
+static bool reuse_snapshot(struct holdfastd *h)
+{
+    const char *fault = NULL, *override = h->state_directory ? h->state_directory : "";
+    char config[PATH_MAX];
+    struct stat st;
+    int fd = open(h->snapshot_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    bool own = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+    int r = own ? snapshot_load_fd(fd, &h->snapshot, &fault) : 1;
+    close(fd);
+    if (r != 0)
+        return false;
+    bool same = realpath(h->config_path, config) && snapshot_sources_unchanged(h->snapshot) &&
+                made_from(h->snapshot, config) &&
+                strcmp(h->snapshot->runtime_directory, h->runtime_directory) == 0 &&
+                strcmp(h->snapshot->state_override, override) == 0;
+    if (!same) {
+        snapshot_free(h->snapshot);
+        h->snapshot = NULL;
+    }
+    return same;
+}
+
 int prepare_snapshot(struct holdfastd *h)
 {
     extern char **environ;
     h->snapshot_path = runtime_path(h, "config.pb");
     if (!h->snapshot_path)
         return -ENOMEM;
+    if (reuse_snapshot(h))
+        return 0;
     const char *arguments[16] = {"holdfastctl", "--runtime-dir", h->runtime_directory};
     size_t n = 3;
     if (h->state_directory) {
