@@ -152,7 +152,25 @@ class Holdfastd(unittest.TestCase):
             stops = f.read().split()
         self.assertEqual(sorted(stops), DAEMONS)
         self.assertEqual(stops[-1], "holdfast-validatord")
-        self.assertEqual(os.listdir(f"{self.dir}/run"), [])
+        # The compiled configuration stays: the next start takes it if nothing has changed.
+        self.assertEqual(os.listdir(f"{self.dir}/run"), ["config.pb"])
+
+    def test_the_snapshot_is_used_again_until_its_source_changes(self):
+        def generation():
+            self.end(self.start())
+            return os.stat(f"{self.dir}/run/config.pb").st_ino
+        time.sleep(0.1)  # the source has to be older than the file system's clock can tell
+        first = generation()
+        self.assertEqual(generation(), first)
+        with open(f"{self.dir}/holdfast.yaml", "a", encoding="ascii") as f:
+            f.write("# a comment\n")
+        time.sleep(0.1)
+        changed = generation()
+        self.assertNotEqual(changed, first)
+        self.assertEqual(generation(), changed)
+        with open(f"{self.dir}/run/config.pb", "r+b") as f:
+            f.truncate(20)
+        self.assertNotEqual(generation(), changed)
 
     def test_a_daemon_that_does_not_stop_is_killed_and_validatord_still_stops_cleanly(self):
         open(f"{self.dir}/holdfast-recursord.deaf", "w", encoding="ascii").close()
