@@ -17,8 +17,8 @@ int server_line(const char *line, struct play_server **ret_server, char *why, si
         {"upward", MISBEHAVE_UPWARD, 0},        {"noudp", MISBEHAVE_NO_UDP, 0},
         {"notcp", MISBEHAVE_NO_TCP, 0},         {"wrongname", MISBEHAVE_WRONG_NAME, 0},
         {"noqr", MISBEHAVE_NO_QR, 0},           {"nodnssec", MISBEHAVE_NO_DNSSEC, 0},
-        {"lowercase", MISBEHAVE_LOWER_CASE, 0}, {"resolver", MISBEHAVE_RESOLVER, 0},
-        {"dropsedns", MISBEHAVE_DROPS_EDNS, 0},
+        {"lowercase", MISBEHAVE_LOWER_CASE, 0}, {"forger", MISBEHAVE_FORGER, 0},
+        {"resolver", MISBEHAVE_RESOLVER, 0},    {"dropsedns", MISBEHAVE_DROPS_EDNS, 0},
     };
     char address[64], how[64], more[2][64] = {"", ""};
     struct play_server *server = calloc(1, sizeof(*server));
@@ -109,6 +109,9 @@ size_t server_spoil(const struct play_server *server, struct slice query, bool t
         if (!tcp)
             out[0] ^= 0x5a;
         return size;
+    case MISBEHAVE_FORGER:
+        out[0] ^= 0x5a;
+        return tcp ? 0 : size;
     case MISBEHAVE_MALFORMED:
         return tcp ? size : MIN(size, (size_t)17);
     case MISBEHAVE_NO_EDNS: /* an additional record in a query is its OPT */

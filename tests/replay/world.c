@@ -359,10 +359,62 @@ static void raise_epoch(struct world *world)
     pump(world);
 }
 
+/* What a change of an NTA takes out of the cache below its node: remembered failures, so that it takes effect
+ * at once; and when it goes, what was accepted under it. */
+struct outdated {
+    struct cache_key prefix;
+    struct arena *arena;
+    bool insecure; /* too */
+    struct cache_write *removals;
+    size_t count;
+};
+
+static bool is_outdated(struct outdated *o, const struct cache_write *write)
+{
+    uint8_t name[NAME_MAX];
+    struct cache_neg neg;
+    struct cache_rr rr;
+    uint16_t type;
+
+    if (!cache_key_has_prefix(write->key, cache_key_slice(&o->prefix)))
+        return false;
+    if (write->db == CACHE_NEG)
+        return cache_neg_decode(o->arena, write->key, write->value, &neg) != 0 ||
+               neg.kind == CACHE_NEG_FAILURE || (o->insecure && neg.security == SECURITY_INSECURE);
+    return write->db == CACHE_RR && o->insecure && cache_key_to_name(write->key, name, &type) == 0 &&
+           cache_rr_decode(o->arena, write->key, write->value, name, type, &rr) == 0 &&
+           rr.rrset.security == SECURITY_INSECURE;
+}
+
+static int note_outdated(void *ctx, const struct cache_write *write)
+{
+    struct outdated *o = ctx;
+    if (!is_outdated(o, write))
+        return 0;
+    o->removals[o->count++] = (struct cache_write){
+        .db = write->db,
+        .remove = true,
+        .key = slice_make(arena_copy(o->arena, write->key.data, write->key.size), write->key.size)};
+    return 0;
+}
+
+static void drop_outdated(struct world *world, const uint8_t *name, bool insecure)
+{
+    _cleanup_(arena_freep) struct arena *arena = arena_new(64u << 20);
+    struct outdated o = {.arena = arena, .insecure = insecure};
+    o.removals = arena ? arena_array(arena, memstore_count(world->store) + 1, sizeof(*o.removals)) : NULL;
+    if (!o.removals || cache_key_subtree(name, &o.prefix) != 0)
+        abort();
+    memstore_each(world->store, note_outdated, &o);
+    for (size_t i = 0; i < o.count; i++)
+        out_of_memory(memstore_apply(world->store, &o.removals[i], false));
+}
+
 int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s)
 {
     wall_s expires = {.s = world_env(world).wall.s + lifetime_s};
     int r = lifetime_s ? val_core_nta_add(world->val, name, expires) : val_core_nta_remove(world->val, name);
+    drop_outdated(world, name, lifetime_s == 0);
     raise_epoch(world);
     return r;
 }

@@ -17,6 +17,7 @@ enum zone_break {
     BREAK_SHORT_SIGNATURE,
     BREAK_GARBLED_BESIDE,
     BREAK_TRAP,
+    BREAK_CROWD,
 };
 
 struct zone_fault {
@@ -101,6 +102,7 @@ enum misbehaviour {
     MISBEHAVE_NO_QR,
     MISBEHAVE_NO_DNSSEC,
     MISBEHAVE_LOWER_CASE,
+    MISBEHAVE_FORGER,
     MISBEHAVE_RESOLVER,
     MISBEHAVE_DROPS_EDNS,
 };
