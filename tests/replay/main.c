@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/replay/player.h"
+#include "tests/replay/zone.h"
 
 #define MAX_FILES    100000u
 #define PLAY_LIMIT_S 60u /* of a scenario's process: a core that never ends is a failure, not a hang */
@@ -153,6 +154,8 @@ int main(int argc, char **argv)
         return 2;
     }
     qsort(run.files, run.count, sizeof(*run.files), compare_files);
+    if (run.count > 1)
+        zones_prepare();
     printf("1..%zu\n", run.count);
     size_t next = 0, running = 0, passed = 0, failed = 0, skipped = 0;
     for (size_t i = 0; i < run.count; i++) {

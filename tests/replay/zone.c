@@ -8,6 +8,7 @@
 #define SIGNATURE_LIFE_S (14 * 86400)
 #define TRAP_SIGNATURES  40u  /* more than a step of the chain may check (KeyTrap) */
 #define CROWD_SIGNATURES 7u   /* few enough for one RRset, too many for a chain of them */
+#define RSA_KEYS         12u  /* of different zones may be the same: a DS holds the zone's name too */
 #define RSA_BITS         1024 /* tests sign hundreds of zones: the least that every library verifies */
 #define SOA_TEXT         "%s 3600 IN SOA ns.%s host.%s 1 3600 900 604800 900"
 
@@ -176,12 +177,45 @@ static void add_record(struct play_zone *zone, ldns_rr *rr)
     ldns_rr_list_push_rr(set->records, rr);
 }
 
+/* RSA keys take so long to make that they are made once for all scenarios of a run: by zones_prepare() in the
+ * parent of the processes that play, else on first use. */
+static ldns_key *rsa_keys[RSA_KEYS];
+
+static ldns_key *rsa_key(unsigned index)
+{
+    if (!rsa_keys[index])
+        rsa_keys[index] = ldns_key_new_frm_algorithm(LDNS_SIGN_RSASHA256, RSA_BITS);
+    return rsa_keys[index];
+}
+
+void zones_prepare(void)
+{
+    for (unsigned i = 0; i < RSA_KEYS; i++)
+        rsa_key(i);
+}
+
+static bool is_rsa(ldns_signing_algorithm algorithm)
+{
+    return algorithm == LDNS_SIGN_RSASHA1 || algorithm == LDNS_SIGN_RSASHA1_NSEC3 ||
+           algorithm == LDNS_SIGN_RSASHA256 || algorithm == LDNS_SIGN_RSASHA512;
+}
+
+static ldns_key *new_key(ldns_signing_algorithm algorithm)
+{
+    static unsigned used;
+    if (!is_rsa(algorithm))
+        return ldns_key_new_frm_algorithm(algorithm, algorithm == LDNS_SIGN_ECDSAP384SHA384 ? 384 : 256);
+    ldns_key *made = rsa_key(used++ % RSA_KEYS), *key = made ? ldns_key_new() : NULL;
+    if (key) {
+        ldns_key_set_algorithm(key, algorithm);
+        ldns_key_set_evp_key(key, ldns_key_evp_key(made));
+    }
+    return key;
+}
+
 static ldns_key *make_key(const struct play_zone *zone, uint16_t flags, int64_t now)
 {
-    uint16_t bits = zone->algorithm == LDNS_SIGN_ECDSAP384SHA384   ? 384
-                    : zone->algorithm == LDNS_SIGN_ECDSAP256SHA256 ? 256
-                                                                   : RSA_BITS;
-    ldns_key *key = ldns_key_new_frm_algorithm(zone->algorithm, bits);
+    ldns_key *key = new_key(zone->algorithm);
     if (!key)
         return NULL;
     ldns_key_set_pubkey_owner(key, ldns_rdf_clone(zone->apex));

@@ -82,6 +82,8 @@ struct play_zone {
 /* One line of a ZONE block. 0; 1 and why. */
 int zone_begin(const char *line, struct play_zone **ret_zone, char *why, size_t room);
 int zone_line(struct play_zone *zone, const char *line, char *why, size_t room);
+/* Makes what all scenarios of a run share: worth it before many. */
+void zones_prepare(void);
 /* Makes keys, DS records, denial chains and signatures of all zones, valid around now. 0; 1 and why. */
 int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room);
 /* DS records (text form, one per signed zone without a signed parent among the zones) that the player takes
