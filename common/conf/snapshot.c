@@ -13,8 +13,8 @@
 /* Unpacked, messages take several times their packed size; the cap on the file bounds both. */
 #define SNAPSHOT_UNPACK_FACTOR 8u
 #define SNAPSHOT_MAX_WORKERS   64u
-/* Two changes within one tick of the file system's clock look alike: a jiffy of at most 10 ms, or a second or two where
- * times have no fraction. */
+/* Two changes within one tick of the file system's clock look alike: a jiffy of at most 10 ms, or a second or
+ * two where times have no fraction. */
 #define SETTLED_NS        20000000
 #define SETTLED_COARSE_NS 2000000000
 

@@ -85,7 +85,8 @@ static void a_reader_without_locks_sees_whole_snapshots(void **state)
     /* each commit frees the pages of the one before: without a lease they are written over at once */
     while (waitpid(pid, &status, WNOHANG) == 0) {
         sf_put(f, 0, BATCH, ++generation, FAR_FUTURE, 0);
-        sf_sleep_ms(2); /* else an idle machine fills the map with what is under lease, and entries make room */
+        sf_sleep_ms(
+            2); /* else an idle machine fills the map with what is under lease, and entries make room */
     }
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);

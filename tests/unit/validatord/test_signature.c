@@ -281,7 +281,7 @@ static void revoked_and_non_zone_keys_are_not_tried(void **state)
     assert_int_equal(t.reason.ede, EDE_DNSKEY_MISSING);
 
     key[1] &= (uint8_t)~DNSKEY_FLAG_REVOKE;
-    key[0] &= (uint8_t)~(DNSKEY_FLAG_ZONE >> 8);
+    key[0] &= (uint8_t) ~(DNSKEY_FLAG_ZONE >> 8);
     tag = dnskey_tag(&keys->rdata[0]);
     sig[16] = (uint8_t)(tag >> 8);
     sig[17] = (uint8_t)tag;
