@@ -1,11 +1,15 @@
 """What was resolved is there again after a restart and after kill -9."""
 
 import socket
+import subprocess
 import time
 
 import asker
 
 START_LIMIT_MS, TRIES = 100, 8
+# What the two programs on the way to the first answer need just to be started, on the reference machine when idle. Where
+# starting them takes longer (a busy machine, a sanitizer), the limit is longer in the same ratio.
+REFERENCE_EXEC_MS = 30
 COMMIT_INTERVAL_S, READER_LEASE_S = 0.1, 0.5
 
 
@@ -54,13 +58,27 @@ def check_again(lab, resolver, sniffer, how):
     return took
 
 
+def exec_ms(resolver):
+    """holdfastd and netd started one after the other, doing nothing."""
+    begin = time.monotonic()
+    for program in ("holdfastd", "holdfast-netd"):
+        subprocess.run([resolver.programs[program], "--version"], stdout=subprocess.DEVNULL, check=True)
+    return (time.monotonic() - begin) * 1000
+
+
 def best_start_ms(resolver, name, first, stop):
     """The least of several starts: what else the machine does is not the resolver's."""
-    taken = [first]
-    while min(taken) > START_LIMIT_MS and len(taken) < TRIES:
+    taken, floor = [first], [exec_ms(resolver) for _ in range(5)]
+
+    def limit():
+        return START_LIMIT_MS * max(1, sorted(floor)[len(floor) // 2] / REFERENCE_EXEC_MS)
+    while min(taken) > limit() and len(taken) < TRIES:
         stop()
         taken.append(first_answer_ms(resolver, name))
-    assert min(taken) <= START_LIMIT_MS, "first answers after %s ms" % ", ".join("%.0f" % t for t in taken)
+        floor.append(exec_ms(resolver))
+    print("first answer after %.0f ms; limit here %.0f ms" % (min(taken), limit()))
+    assert min(taken) <= limit(), "first answers after %s ms, limit here %.0f ms" % (
+        ", ".join("%.0f" % t for t in taken), limit())
 
 
 def test_a_clean_restart_keeps_all_2000_names(lab, make_resolver, sniffer):
