@@ -47,3 +47,6 @@ enum no_ds {
 };
 /* What do the records of the parent zone say about a DS at `name` (strictly below zone)? */
 enum no_ds denial_no_ds(const struct denial *d, const uint8_t *name);
+/* The hash in an NSEC3's owner name: its first label, base32 with the extended hex alphabet (RFC 4648 7, RFC
+ * 5155 3). 0, or 1: not the label of a SHA-1 hash. */
+int nsec3_owner_hash(const uint8_t *owner, uint8_t ret_hash[20]);

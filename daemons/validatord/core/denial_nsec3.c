@@ -36,14 +36,16 @@ struct encloser {
 
 enum found { FOUND, FOUND_NOT, FOUND_BUDGET };
 
-/* RFC 4648 7, lower case as names are. 0 or 1. */
-static int base32hex_decode(const uint8_t *text, uint8_t ret_hash[HASH_SIZE])
+int nsec3_owner_hash(const uint8_t *owner, uint8_t ret_hash[HASH_SIZE])
 {
+    uint8_t hash[HASH_SIZE];
     uint64_t bits = 0;
     unsigned held = 0, out = 0;
 
-    for (unsigned i = 0; i < HASH_LABEL_SIZE; i++) {
-        uint8_t c = text[i], value;
+    if (owner[0] != HASH_LABEL_SIZE)
+        return 1;
+    for (unsigned i = 1; i <= HASH_LABEL_SIZE; i++) {
+        uint8_t c = owner[i], value;
 
         if (c >= '0' && c <= '9')
             value = (uint8_t)(c - '0');
@@ -55,9 +57,10 @@ static int base32hex_decode(const uint8_t *text, uint8_t ret_hash[HASH_SIZE])
         held += 5;
         if (held >= 8) {
             held -= 8;
-            ret_hash[out++] = (uint8_t)(bits >> held);
+            hash[out++] = (uint8_t)(bits >> held);
         }
     }
+    memcpy(ret_hash, hash, HASH_SIZE);
     return 0;
 }
 
@@ -71,7 +74,7 @@ static bool nsec3_parse(const struct denial *d, const struct rrset *rrset, struc
     if (rrset->type != TYPE_NSEC3 || rrset->count != 1 || rrset->wildcard_labels)
         return false;
     if (rrset->owner[0] != HASH_LABEL_SIZE || !name_equal(name_parent(rrset->owner), d->zone) ||
-        base32hex_decode(rrset->owner + 1, ret_nsec3->owner))
+        nsec3_owner_hash(rrset->owner, ret_nsec3->owner))
         return false;
     at = rrset->rdata[0].data;
     end = at + rrset->rdata[0].size;

@@ -182,32 +182,6 @@ void val_entries_negative(struct val_core *core, struct task *task)
     drop_positive(core, task);
 }
 
-/* Base32 with extended hex alphabet, RFC 4648 7, as in NSEC3 owner names. 0, or 1. */
-static int hash_label(const uint8_t *owner, uint8_t ret_hash[20])
-{
-    uint32_t bits = 0;
-    unsigned count = 0, out = 0;
-
-    if (owner[0] != 32)
-        return 1;
-    for (unsigned i = 1; i <= 32; i++) {
-        uint8_t c = owner[i], value;
-        if (c >= '0' && c <= '9')
-            value = (uint8_t)(c - '0');
-        else if (c >= 'a' && c <= 'v')
-            value = (uint8_t)(c - 'a' + 10);
-        else
-            return 1;
-        bits = bits << 5 | value;
-        count += 5;
-        if (count >= 8) {
-            count -= 8;
-            ret_hash[out++] = (uint8_t)(bits >> count);
-        }
-    }
-    return 0;
-}
-
 static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache_db *ret_db,
                       struct cache_key *ret_key)
 {
@@ -219,7 +193,7 @@ static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache
     }
     const struct rdata *rdata = &rrset->rdata[0];
     if (rrset->count != 1 || rdata->size < 5 || rdata->size < 5u + rdata->data[4] ||
-        hash_label(rrset->owner, hash) || !name_equal(name_parent(rrset->owner), zone))
+        nsec3_owner_hash(rrset->owner, hash) || !name_equal(name_parent(rrset->owner), zone))
         return 1;
     uint16_t iterations = (uint16_t)(rdata->data[2] << 8 | rdata->data[3]);
     *ret_db = CACHE_NSEC3;
