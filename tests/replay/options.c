@@ -17,7 +17,7 @@ struct mapping {
     struct prefix snoop[MAX_ITEMS], allow[2];
     const uint8_t *insecure[MAX_ITEMS], *forwards[MAX_ITEMS], *apart[MAX_ITEMS];
     uint8_t exempt[MAX_ITEMS][NAME_MAX];
-    struct prefix never[2];
+    struct prefix never[MAX_ITEMS];
     /* the zone clause being read */
     const char *clause;
     unsigned clause_index;
@@ -86,25 +86,45 @@ static int add_anchor(struct mapping *m, const struct rpl_option *option)
     return 0;
 }
 
+/* "192.0.2.0/24", "2001:db8::1". 0 or 1. */
+static int read_prefix(char *text, struct prefix *ret_prefix)
+{
+    struct address address;
+    char *slash = strchr(text, '/');
+    if (slash)
+        *slash++ = '\0';
+    if (scenario_address(text, &address))
+        return 1;
+    *ret_prefix = (struct prefix){.family = address.family,
+                                  .length = slash                 ? (uint8_t)atoi(slash)
+                                            : address.family == 4 ? 32
+                                                                  : 128};
+    memcpy(ret_prefix->bytes, address.bytes, sizeof(ret_prefix->bytes));
+    return 0;
+}
+
+static int add_never(struct mapping *m, const struct rpl_option *option)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "%s", option->value);
+    if (m->config->rec.never_query_count == MAX_ITEMS ||
+        read_prefix(text, &m->never[m->config->rec.never_query_count]))
+        return refuse(m, option);
+    m->config->rec.never_query_count++;
+    return 0;
+}
+
 static int add_snoop(struct mapping *m, const struct rpl_option *option)
 {
     char prefix[128] = "", what[64] = "";
-    struct address address;
     if (sscanf(option->value, "%127s %63s", prefix, what) != 2)
         return refuse(m, option);
     if (strcmp(what, "allow_snoop") != 0)
         return 0;
-    char *slash = strchr(prefix, '/');
-    if (slash)
-        *slash++ = '\0';
-    if (scenario_address(prefix, &address) || m->config->netd.allow_snoop_count == MAX_ITEMS)
+    if (m->config->netd.allow_snoop_count == MAX_ITEMS ||
+        read_prefix(prefix, &m->snoop[m->config->netd.allow_snoop_count]))
         return refuse(m, option);
-    struct prefix *p = &m->snoop[m->config->netd.allow_snoop_count++];
-    *p = (struct prefix){.family = address.family,
-                         .length = slash                 ? (uint8_t)atoi(slash)
-                                   : address.family == 4 ? 32
-                                                         : 128};
-    memcpy(p->bytes, address.bytes, sizeof(p->bytes));
+    m->config->netd.allow_snoop_count++;
     return 0;
 }
 
@@ -207,6 +227,10 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         return add_root_hint(m, o);
     else if (strcmp(k, "use-caps-for-id") == 0)
         c->rec.case_randomisation = yes(v);
+    else if (strcmp(k, "priming") == 0) /* our own */
+        c->rec.priming = yes(v);
+    else if (strcmp(k, "do-not-query-address") == 0)
+        return add_never(m, o);
     else if (strcmp(k, "do-ip6") == 0)
         c->rec.ipv6 = yes(v);
     else if (strcmp(k, "do-ip4") == 0)
@@ -329,6 +353,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
     c->rec = (struct rec_config){.generation = 1,
                                  .hints = m->hints,
                                  .zones = m->zones,
+                                 .never_query = m->never,
                                  .ipv4 = true,
                                  .ipv6 = true,
                                  .edns_size = 1232,
@@ -413,7 +438,7 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
         if (clause ? map_clause(m, o) : map_server(m, o))
             return 1;
     }
-    ret_config->rec.priming = wants_priming(scenario);
+    ret_config->rec.priming |= wants_priming(scenario);
     if (m->date_off)
         ret_config->start.s = first_signature(scenario, ret_config->start.s);
     if (finish_clause(m)) {

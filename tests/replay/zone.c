@@ -437,9 +437,12 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
         add_garbled(set, TRAP_SIGNATURES);
     if (zone_fault_of(zone, set->owner, set->type, BREAK_CROWD))
         add_garbled(set, CROWD_SIGNATURES);
+    if (!zone_fault_of(zone, set->owner, set->type, BREAK_LONG_TTL))
+        return;
     for (size_t i = 0; i < ldns_rr_list_rr_count(set->records); i++)
-        if (zone_fault_of(zone, set->owner, set->type, BREAK_LONG_TTL))
-            ldns_rr_set_ttl(ldns_rr_list_rr(set->records, i), 86400);
+        ldns_rr_set_ttl(ldns_rr_list_rr(set->records, i), 86400);
+    for (size_t i = 0; i < ldns_rr_list_rr_count(set->signatures); i++)
+        ldns_rr_set_ttl(ldns_rr_list_rr(set->signatures, i), 86400);
 }
 
 static int make_keys(struct play_zone *zone, int64_t now)

@@ -228,6 +228,8 @@ static ldns_rdf *answer_name(struct zone_reply *r, const ldns_rdf *name, ldns_rr
         return NULL;
     }
     reply_add_set(r, LDNS_SECTION_ANSWER, set, wild ? name : NULL);
+    if (set->type == LDNS_RR_TYPE_NS)
+        add_glue(r, set);
     if (wild && zone->algorithm && r->want_dnssec)
         reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_denial_of(zone, zone->nsec3 ? next : name, false),
                       NULL);
