@@ -162,11 +162,12 @@ static int not_proven(struct val_core *core, struct task *task)
 {
     struct failure why = task->judge.failure;
 
-    /* Denials that hold but deny something else are bogus, not missing. */
-    if (why.ede == EDE_NONE)
-        val_failure_rrset(&why,
-                          is_negative(task) && task->proof.count > 1 ? EDE_DNSSEC_BOGUS : EDE_NSEC_MISSING,
-                          task->job.name, task->job.type, 0);
+    if (why.ede == EDE_NONE) {
+        val_failure_rrset(&why, EDE_NSEC_MISSING, task->job.name, task->job.type, 0);
+        /* Denials that hold but deny something else are bogus, not missing; the text stays true. */
+        if (is_negative(task) && task->proof.count > 1)
+            why.ede = EDE_DNSSEC_BOGUS;
+    }
     return val_task_reject(core, task, &why);
 }
 
