@@ -30,7 +30,7 @@ struct zone_fault {
 #define FORGERY_MAX_PROOFS 6u
 struct zone_forgery {
     struct zone_forgery *next;
-    enum { FORGE_DENY, FORGE_STEAL, FORGE_ADD } kind;
+    enum { FORGE_DENY, FORGE_REFER, FORGE_STEAL, FORGE_ADD } kind;
     ldns_rdf *name;
     ldns_rr_type type; /* 0: whatever is asked */
     ldns_pkt_rcode rcode;

@@ -57,6 +57,8 @@ int forgery_line(struct play_zone *zone, const char *line, char *why, size_t roo
         abort();
     if (kind && strcmp(kind, "DENY") == 0)
         f->kind = FORGE_DENY;
+    else if (kind && strcmp(kind, "REFER") == 0)
+        f->kind = FORGE_REFER;
     else if (kind && strcmp(kind, "STEAL") == 0)
         f->kind = FORGE_STEAL;
     else if (kind && strcmp(kind, "ADD") == 0)
@@ -94,11 +96,11 @@ static bool is_about(const struct zone_forgery *f, const ldns_rdf *name, ldns_rr
 static void forge(const struct zone_forgery *f, const ldns_rdf *name, ldns_rr_type type, struct zone_reply *r)
 {
     const struct play_zone *zone = r->zone;
-    ldns_pkt_set_aa(r->pkt, true);
+    ldns_pkt_set_aa(r->pkt, f->kind != FORGE_REFER);
     ldns_pkt_set_rcode(r->pkt, f->kind == FORGE_DENY ? f->rcode : LDNS_RCODE_NOERROR);
     if (f->kind == FORGE_STEAL)
         reply_add_set(r, LDNS_SECTION_ANSWER, zone_find(zone, f->source, type), name);
-    else
+    else if (f->kind == FORGE_DENY)
         reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_find(zone, zone->apex, LDNS_RR_TYPE_SOA), NULL);
     for (unsigned i = 0; i < f->proof_count && r->want_dnssec; i++)
         reply_add_set(r, LDNS_SECTION_AUTHORITY,
