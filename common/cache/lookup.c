@@ -439,6 +439,8 @@ int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qty
             outcome = LOOKUP_HIT;
         } else if (r == SEARCH_TOO_LONG) {
             search.answer.rcode = RCODE_YXDOMAIN;
+            search.answer.authentic =
+                false; /* as validatord has it: no record says that the name is too long */
             outcome = LOOKUP_YXDOMAIN;
         } else {
             outcome = end_of_miss(lookup, &search, name, qtype);
@@ -447,8 +449,11 @@ int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qty
         }
         break;
     }
-    if (outcome == LOOKUP_LOOP)
+    if (outcome == LOOKUP_LOOP) {
+        static const char why[] = "CNAME chain too long";
         fail_with(&search.answer, RCODE_SERVFAIL);
+        answer_add_ede(&search.answer, EDE_OTHER, why, sizeof(why) - 1); /* as who asked first was told */
+    }
     if (search.answer.ttl == UINT32_MAX)
         search.answer.ttl = 0;
     if (outcome == LOOKUP_HIT)

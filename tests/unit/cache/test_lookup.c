@@ -153,6 +153,8 @@ static void cname_loops_and_endless_chains_end(void **state)
     fx_put_rr(f, &two, 0, 600);
     assert_int_equal(fx_ask(f, "a.example.", TYPE_A), LOOKUP_LOOP);
     assert_int_equal(f->answer.rcode, RCODE_SERVFAIL);
+    assert_int_equal(f->answer.ede_count, 1);
+    assert_int_equal(f->answer.ede[0].code, EDE_OTHER);
     char from[] = "c00.example.", to[] = "c00.example.";
     for (unsigned i = 0; i < 20; i++) {
         from[1] = (char)('a' + i);
@@ -203,6 +205,7 @@ static void a_dname_substitution_that_is_too_long_is_yxdomain(void **state)
     fx_put_rr(f, &dname, 0, 300);
     assert_int_equal(fx_ask(f, "a-long-label-that-does-not-fit.old.example.", TYPE_A), LOOKUP_YXDOMAIN);
     assert_int_equal(f->answer.rcode, RCODE_YXDOMAIN);
+    assert_false(f->answer.authentic);
     assert_true(fx_has(f, &f->answer.answer, "old.example.", TYPE_DNAME));
     assert_int_equal(f->answer.answer.count, 1);
 }
