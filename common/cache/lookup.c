@@ -17,7 +17,7 @@ static void count_damage(const struct lookup *lookup)
         (*lookup->damaged)++;
 }
 
-int search_judge(const struct search *search, wall_s stored, wall_s expires, wall_s signature_expires,
+int search_judge(struct search *search, wall_s stored, wall_s expires, wall_s signature_expires,
                  struct usable *ret_usable)
 {
     wall_s now = search->lookup->now, end = expires;
@@ -30,6 +30,7 @@ int search_judge(const struct search *search, wall_s stored, wall_s expires, wal
         if (!search->stale || (!from_future && now.s - end.s > search->lookup->stale_max_s))
             return CACHE_MISS;
     }
+    search->oldest = MIN(search->oldest, stored.s);
     *ret_usable = usable;
     return 0;
 }
@@ -422,7 +423,7 @@ static int end_of_miss(const struct lookup *lookup, struct search *search, const
 int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qtype, struct answer *ret_answer,
                  const uint8_t **ret_next)
 {
-    struct search search = {.lookup = lookup, .answer = fresh_answer()};
+    struct search search = {.lookup = lookup, .answer = fresh_answer(), .oldest = INT64_MAX};
     const uint8_t *name = qname;
     int outcome = LOOKUP_LOOP;
     for (uint32_t steps = 0; steps <= lookup->max_steps; steps++) {

@@ -11,6 +11,7 @@ struct search {
     const struct lookup *lookup;
     struct answer answer;
     bool stale;          /* this pass may use what is past its expiry */
+    int64_t oldest;      /* when the oldest entry that was looked at was stored */
     const uint8_t *next; /* SEARCH_CHASE: where the chain goes on */
 };
 
@@ -30,7 +31,7 @@ struct usable {
 };
 
 /* 0, or CACHE_MISS: not usable in this pass. signature_expires 0: unsigned. */
-int search_judge(const struct search *search, wall_s stored, wall_s expires, wall_s signature_expires,
+int search_judge(struct search *search, wall_s stored, wall_s expires, wall_s signature_expires,
                  struct usable *ret_usable);
 /* A decoded, usable entry of rr, nsec or nsec3. 0, CACHE_MISS or -ENOMEM. */
 int search_get_rr(struct search *search, enum cache_db db, struct slice key, struct slice value,

@@ -410,11 +410,28 @@ static void drop_outdated(struct world *world, const uint8_t *name, bool insecur
         out_of_memory(memstore_apply(world->store, &o.removals[i], false));
 }
 
+/* The record that the shell persists, and that who reads the cache sees. */
+static void persist_nta(struct world *world, const uint8_t *name, wall_s now, int64_t lifetime_s)
+{
+    _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
+    struct cache_nta nta = {.source = NTA_OPERATOR, .added = now, .expires = {.s = now.s + lifetime_s}};
+    struct cache_write write = {.db = CACHE_NTA, .remove = lifetime_s == 0};
+    struct cache_key key;
+    if (!arena || cache_key_name(name, &key) != 0)
+        abort();
+    write.key = cache_key_slice(&key);
+    if (!write.remove && cache_nta_encode(arena, write.key, &nta, &write.value) != 0)
+        abort();
+    out_of_memory(memstore_apply(world->store, &write, false));
+}
+
 int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s)
 {
     wall_s expires = {.s = world_env(world).wall.s + lifetime_s};
     int r = lifetime_s ? val_core_nta_add(world->val, name, expires) : val_core_nta_remove(world->val, name);
     drop_outdated(world, name, lifetime_s == 0);
+    if (r == 0)
+        persist_nta(world, name, world_env(world).wall, lifetime_s);
     raise_epoch(world);
     return r;
 }

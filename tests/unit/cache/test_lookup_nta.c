@@ -6,10 +6,10 @@
 
 #include "fixture.h"
 
-static void put_nta(struct fixture *f, const char *name, int64_t lifetime_s)
+static void put_nta_added(struct fixture *f, const char *name, int64_t added, int64_t lifetime_s)
 {
     struct cache_nta nta = {.source = NTA_OPERATOR,
-                            .added = NOW,
+                            .added = {.s = added},
                             .expires = {.s = NOW.s + lifetime_s},
                             .reason = {(const uint8_t *)"", 0},
                             .author = {(const uint8_t *)"", 0}};
@@ -19,6 +19,11 @@ static void put_nta(struct fixture *f, const char *name, int64_t lifetime_s)
     write.key = cache_key_slice(&key);
     assert_int_equal(cache_nta_encode(f->arena, write.key, &nta, &write.value), 0);
     assert_int_equal(memstore_apply(f->store, &write, false), 0);
+}
+
+static void put_nta(struct fixture *f, const char *name, int64_t lifetime_s)
+{
+    put_nta_added(f, name, NOW.s, lifetime_s);
 }
 
 static void put_a(struct fixture *f, const char *owner, enum security security)
@@ -53,11 +58,21 @@ static void an_insecure_answer_at_or_below_an_nta_says_so(void **state)
     assert_true(says_nta(f));
 }
 
-static void a_secure_answer_below_an_nta_says_nothing_of_it(void **state)
+static void what_validated_before_the_nta_has_no_ad_and_says_so(void **state)
 {
     struct fixture *f = *state;
     put_a(f, "www.example", SECURITY_SECURE);
     put_nta(f, "example", 60);
+    assert_int_equal(fx_ask(f, "www.example", TYPE_A), LOOKUP_HIT);
+    assert_false(f->answer.authentic);
+    assert_true(says_nta(f));
+}
+
+static void what_validates_below_an_nta_since_then_says_nothing_of_it(void **state)
+{
+    struct fixture *f = *state;
+    put_nta_added(f, "example", NOW.s - 10, 60);
+    put_a(f, "www.example", SECURITY_SECURE);
     assert_int_equal(fx_ask(f, "www.example", TYPE_A), LOOKUP_HIT);
     assert_false(says_nta(f));
 }
@@ -89,7 +104,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_insecure_answer_at_or_below_an_nta_says_so),
-        TEST(a_secure_answer_below_an_nta_says_nothing_of_it),
+        TEST(what_validated_before_the_nta_has_no_ad_and_says_so),
+        TEST(what_validates_below_an_nta_since_then_says_nothing_of_it),
         TEST(an_nta_whose_lifetime_is_over_is_not_spoken_of),
         TEST(an_alias_out_of_an_nta_says_so_too),
     };
