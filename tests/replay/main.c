@@ -187,5 +187,11 @@ int main(int argc, char **argv)
         print_output(file->output);
     }
     printf("%zu passed, %zu failed, %zu skipped\n", passed, failed, skipped);
+    for (size_t i = 0; i < run.count; i++) {
+        free(run.files[i].path);
+        free((char *)run.files[i].skip);
+    }
+    free(run.files);
+    free(run.skip_text);
     return failed ? 1 : 0;
 }
