@@ -28,7 +28,7 @@ struct fixture {
     bool op_ran, op_done;
     int op_result;
     struct writer_op op;
-    size_t seen;
+    _Atomic size_t seen; /* the writer counts, the test looks */
 };
 
 static void committed(void *ctx, uint64_t sequence, int result)
