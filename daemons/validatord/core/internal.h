@@ -262,6 +262,7 @@ struct val_core {
     struct list jobs[TABLE_BUCKETS], fetches[TABLE_BUCKETS], verifies[TABLE_BUCKETS];
     struct list ready, actions, ntas;
     unsigned nta_count;
+    struct incidents *incidents; /* incident.c */
     size_t job_count, question_count, task_count, waiting_count;
     struct job **heap;
     size_t heap_count, heap_room;

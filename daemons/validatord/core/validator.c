@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/incident.h"
 
 #define CONFIG_ARENA_BYTES (4u * 1024u * 1024u)
 
@@ -84,7 +84,8 @@ struct val_core *val_core_new(const struct val_config *config, const struct cryp
     list_init(&core->ready);
     list_init(&core->actions);
     list_init(&core->ntas);
-    if (val_core_configure(core, config) < 0) {
+    if (val_incidents_new(core) < 0 || val_core_configure(core, config) < 0) {
+        val_incidents_free(core);
         free(core);
         return NULL;
     }
@@ -114,6 +115,7 @@ void val_core_free(struct val_core *core)
     while (!list_empty(&core->ntas))
         val_core_nta_remove(core, CONTAINER_OF(core->ntas.next, struct nta, node)->name);
     assert(core->job_count == 0);
+    val_incidents_free(core);
     arena_free(core->config_arena);
     free(core->heap);
     free(core);
