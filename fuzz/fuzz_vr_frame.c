@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (edge_request_read(slice_make(data, size), &request) == 0) {
         CHECK(request.kind == EDGE_HELLO || request.kind == EDGE_FETCH || request.kind == EDGE_CANCEL);
         CHECK(request.avoid_count <= EDGE_MAX_AVOID);
+        CHECK(request.only.family == 0 || request.only.family == 4 || request.only.family == 6);
         if (request.kind == EDGE_FETCH) {
             CHECK(request.upstream_queries <= BUDGET_UPSTREAM_QUERIES && request.wall_ms <= BUDGET_WALL_MS);
             CHECK(name_size(request.qname) <= NAME_MAX && request.qtype);

@@ -78,6 +78,8 @@ static void seed_vr(struct arena *arena, const char *directory)
     fetch.wall_ms = 10000;
     fetch.n_avoid = 2;
     fetch.avoid = avoid;
+    fetch.only_server = avoid[1];
+    fetch.only_tcp = true;
     cancel.id = 9;
     evidence.fetch_id = 9;
     evidence.kind = 1;

@@ -56,7 +56,7 @@ const struct conf_key conf_schema[] = {
     {"dnssec.insecure_zones",     conf_set_zones,         ITEMS(insecure_zones)},
     {"dnssec.nta.lifetime",       conf_set_duration,      FIELD(nta_lifetime_ms), .min = MINUTE, .max = 7 * DAY},
     {"dnssec.nta.max_lifetime",   conf_set_duration,      FIELD(nta_max_lifetime_ms), .min = MINUTE, .max = 7 * DAY},
-    {"dnssec.nta.probe_interval", conf_set_duration,      FIELD(nta_probe_interval_ms), .min = 10 * SECOND, .max = DAY},
+    {"dnssec.nta.probe_interval", conf_set_duration,      FIELD(nta_probe_interval_ms), .min = 5 * SECOND, .max = DAY},
     {"dnssec.aggressive_denial",  conf_set_bool,          FIELD(aggressive_denial)},
     {"dnssec.allow_sha1",         conf_set_bool,          FIELD(allow_sha1)},
     {"dnssec.nsec3_iterations",   conf_set_number,        FIELD(nsec3_iterations), .min = 0, .max = 150},

@@ -5,18 +5,23 @@
 #include "common/ipc/conn.h"
 #include "proto/validatord_recursord.pb-c.h"
 
+/* 4 or 16 octets. 0, or 1. */
+static int read_address(const ProtobufCBinaryData *from, struct address *to)
+{
+    if (from->len != 4 && from->len != 16)
+        return 1;
+    *to = (struct address){.family = from->len == 4 ? 4 : 6};
+    memcpy(to->bytes, from->data, from->len);
+    return 0;
+}
+
 static int read_avoid(struct edge_request *request, const Holdfast__Vr__Fetch *fetch)
 {
     if (fetch->n_avoid > EDGE_MAX_AVOID)
         return 1;
-    for (size_t i = 0; i < fetch->n_avoid; i++) {
-        const ProtobufCBinaryData *from = &fetch->avoid[i];
-        if (from->len != 4 && from->len != 16)
+    for (size_t i = 0; i < fetch->n_avoid; i++)
+        if (read_address(&fetch->avoid[i], &request->avoid[request->avoid_count++]))
             return 1;
-        struct address *to = &request->avoid[request->avoid_count++];
-        *to = (struct address){.family = from->len == 4 ? 4 : 6};
-        memcpy(to->bytes, from->data, from->len);
-    }
     return 0;
 }
 
@@ -38,6 +43,9 @@ static int read_fetch(struct edge_request *request, const Holdfast__Vr__Fetch *f
     request->upstream_queries = MIN(fetch->upstream_queries, BUDGET_UPSTREAM_QUERIES);
     request->bytes_left = MIN(fetch->bytes_left, BUDGET_BYTES);
     request->wall_ms = MIN(fetch->wall_ms, BUDGET_WALL_MS);
+    if (fetch->only_server.len && read_address(&fetch->only_server, &request->only))
+        return 1;
+    request->only_tcp = fetch->only_tcp;
     return read_avoid(request, fetch);
 }
 

@@ -21,6 +21,8 @@ struct edge_request {
     uint32_t upstream_queries, bytes_left, wall_ms;
     struct address avoid[EDGE_MAX_AVOID];
     size_t avoid_count;
+    struct address only; /* family 0: none */
+    bool only_tcp;
     void *unpacked;
 };
 

@@ -148,6 +148,8 @@ static int begin_fetch(struct edge *edge, const struct edge_request *request)
         .budget = budget_fresh(env.mono),
         .avoid = request->avoid,
         .avoid_count = request->avoid_count,
+        .only = request->only.family ? &request->only : NULL,
+        .only_transport = request->only_tcp ? REC_TCP : REC_UDP,
     };
     fetch.budget.upstream_queries = request->upstream_queries;
     fetch.budget.bytes = request->bytes_left;

@@ -265,6 +265,11 @@ int edge_recursord_fetch(struct edge_recursord *edge, const struct val_action *a
                                          .data = (uint8_t *)action->avoid[i].bytes};
     fetch.avoid = avoid;
     fetch.avoid_last_server = fetch.n_avoid > 0;
+    if (action->only) {
+        fetch.only_server =
+            (ProtobufCBinaryData){.len = address_size(action->only), .data = (uint8_t *)action->only->bytes};
+        fetch.only_tcp = action->only_tcp;
+    }
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_FETCH;
     frame.fetch = &fetch;
     edge->stats.fetches++;

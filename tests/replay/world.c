@@ -169,7 +169,9 @@ static void take_val_action(struct world *world, const struct val_action *action
                                   .delegation = action->delegation,
                                   .budget = action->budget,
                                   .avoid = action->avoid,
-                                  .avoid_count = action->avoid_count};
+                                  .avoid_count = action->avoid_count,
+                                  .only = action->only,
+                                  .only_transport = action->only_tcp ? REC_TCP : REC_UDP};
         out_of_memory(rec_core_fetch(world->rec, &env, &fetch));
         break;
     }

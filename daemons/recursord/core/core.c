@@ -160,8 +160,15 @@ static int fetch_fill(struct rec_core *core, struct task *task, const struct rec
             return -ENOMEM;
         task->avoid_count = fetch->avoid_count;
     }
-    if (fetch->cut && name_is_under(task->qname, fetch->cut))
+    if (fetch->only) {
+        task->only = *fetch->only;
+        task->only.port = task->only.port ? task->only.port : 53;
+        task->only_transport = fetch->only_transport;
+        if (fetch->cut && !(task->given = cut_new(task->arena, fetch->cut)))
+            return -ENOMEM;
+    } else if (fetch->cut && name_is_under(task->qname, fetch->cut)) {
         task->given = cut_from_delegation(core, task, fetch->cut, fetch->delegation);
+    }
     return timer_arm(&core->timers, &task->deadline, task->budget.deadline);
 }
 

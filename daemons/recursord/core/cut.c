@@ -109,6 +109,24 @@ struct cut *cut_from_zone_servers(struct task *task, const struct rec_zone_serve
     return cut;
 }
 
+struct cut *cut_from_only(struct task *task, const uint8_t *zone, const struct rec_zone_servers *configured)
+{
+    struct address server = task->only;
+    struct cut *cut = cut_new(task->arena, zone);
+    if (!cut)
+        return NULL;
+    for (size_t i = 0; configured && i < configured->count; i++)
+        if (configured->to[i].family == server.family &&
+            memcmp(configured->to[i].bytes, server.bytes, sizeof(server.bytes)) == 0) {
+            cut->configured = true;
+            cut->forward = configured->forward;
+            server = configured->to[i];
+            break;
+        }
+    cut_add_address(task, cut, -1, &server);
+    return cut;
+}
+
 /* The address in an A or AAAA record; false for any other. */
 static bool rr_address(const struct rr *rr, struct address *ret_address)
 {

@@ -40,6 +40,10 @@ static void enter(struct task *task, struct cut *cut)
     task->cut = cut;
     task->retry = -1;
     minimise_enter(task);
+    if (task->only.family) {
+        minimise_stop(task);
+        cut->located = true;
+    }
 }
 
 /* What a fetch learnt goes to validatord at once. False: no memory. */
@@ -76,7 +80,8 @@ static uint64_t rtt_us(const struct exchange *x, const struct env *env)
 static void replay(struct rec_core *core, const struct env *env, struct task *task)
 {
     struct referral referral;
-    while (task->kind == TASK_FETCH && !task->restarted && !task->avoid_count && !task->cut->forward) {
+    while (task->kind == TASK_FETCH && !task->restarted && !task->avoid_count && !task->cut->forward &&
+           !task->only.family) {
         const struct cut *known = memory_referral(core, task->cut->zone, task->qname, env->mono, &referral);
         if (!known || (task->qtype == TYPE_DS && name_equal(known->zone, task->qname)) ||
             !budget_take(&task->budget.bytes, (uint32_t)referral.wire.size))
@@ -143,6 +148,10 @@ static bool use_cached(struct rec_core *core, const struct env *env, struct task
 static void exhausted(struct rec_core *core, const struct env *env, struct task *task)
 {
     struct cut *cut = task->cut;
+    if (task->only.family) {
+        rec_task_finish(core, env, task, failure(task));
+        return;
+    }
     if (cut->unanswered < REC_MAX_CUT_TRIES && lookup_widen(core, env, task)) {
         core_ready(core, task);
         return;
@@ -204,7 +213,7 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         }
     }
     if (found)
-        ask(core, env, task, index, REC_UDP);
+        ask(core, env, task, index, task->only_transport);
     else if (list_empty(&task->waits))
         exhausted(core, env, task);
 }
@@ -304,6 +313,8 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
     }
     const uint8_t *child = NULL;
     enum reading reading = delegation_read(task, message, &child);
+    if (task->only.family && reading == READ_REFERRAL)
+        reading = READ_ANSWER; /* that it refers further is what this server says */
     switch (reading) {
     case READ_ANSWER:
         if (task->minimised)

@@ -104,6 +104,8 @@ struct task {
     uint32_t servers_asked;
     const struct address *avoid;
     size_t avoid_count;
+    struct address only; /* family 0: any server of the cut */
+    enum rec_transport only_transport;
     bool restarted, forward_failed;
     bool parent_side;        /* a look-up of the address that the parent of the name's zone has */
     const uint8_t *alias_of; /* the NS name asked for first, when the parent said it is an alias */
@@ -319,6 +321,8 @@ int cut_add_ns(struct cut *cut, const uint8_t *name);
 void cut_add_address(struct task *task, struct cut *cut, int ns, const struct address *address);
 struct cut *cut_from_hints(struct task *task);
 struct cut *cut_from_zone_servers(struct task *task, const struct rec_zone_servers *zone);
+/* One server alone, of that zone or of the configured one it belongs to (NULL: none). */
+struct cut *cut_from_only(struct task *task, const uint8_t *zone, const struct rec_zone_servers *configured);
 /* validatord's delegation message. NULL: of no use. */
 struct cut *cut_from_delegation(struct rec_core *core, struct task *task, const uint8_t *zone,
                                 struct slice message);

@@ -65,6 +65,11 @@ struct rec_fetch {
     struct budget budget;
     const struct address *avoid; /* servers whose answers failed validation: asked last */
     size_t avoid_count;
+    /* NULL, or the one server that is asked, by this transport, for the whole name: a probe of what that
+     * server says. It follows no referral, and what comes is the answer. Its address must be one that may be
+     * asked, and its port is that of the configuration where it is a forward or stub zone's. */
+    const struct address *only;
+    enum rec_transport only_transport;
 };
 
 enum rec_evidence_kind { REC_EVIDENCE_REFERRAL = 1, REC_EVIDENCE_ANSWER = 2 };

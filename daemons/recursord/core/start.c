@@ -60,6 +60,8 @@ struct cut *start_cut(struct rec_core *core, const struct env *env, struct task 
     if (task->parent_side)
         return task->given;
     const struct rec_zone_servers *zone = configured_zone(task);
+    if (task->only.family)
+        return cut_from_only(task, task->given ? task->given->zone : name_root, zone);
     struct cut *given = task->restarted ? NULL : task->given;
     if (given && !belongs(task, given->zone))
         given = NULL;

@@ -95,6 +95,8 @@ struct val_action {
     struct budget budget;
     const struct address *avoid;
     size_t avoid_count;
+    const struct address *only; /* NULL, or the one server to ask */
+    bool only_tcp;
     /* VERIFY */
     uint64_t verify;
     struct verify_request request;
