@@ -26,6 +26,10 @@ struct cache_rr {
     uint32_t original_ttl;
     bool authentic; /* false: secure, but AD may not be set (opt-out next closer) */
     uint16_t ede;   /* why it is insecure (NTA, iterations, algorithm); 0: no reason to tell */
+    /* DESIGN 5 rule 1: it rests on a kept link of its chain. Given out at answer_ttl with EDE 3 and this text
+     * (which link, how old, why the parent fails), at most ANSWER_EDE_TEXT bytes. */
+    bool continued;
+    struct slice why;
 };
 
 /* neg: NXDOMAIN or NODATA with SOA and proof, or a remembered failure. An NXDOMAIN says so of every type: it
@@ -38,7 +42,8 @@ struct cache_neg {
     bool authentic; /* false: insecure, or by an opt-out proof: no AD, nothing concluded for names below */
     wall_s stored, expires;
     struct rrset_list proof; /* SOA first, then NSEC/NSEC3, each with RRSIGs */
-    /* CACHE_NEG_FAILURE */
+    bool continued;          /* as in struct cache_rr; the text is that of the EDE 3 in ede[] */
+    /* CACHE_NEG_FAILURE; the EDEs of others too */
     uint16_t failures; /* in a row: drives the back-off, RFC 9520 */
     uint8_t ede_count;
     struct answer_ede ede[ANSWER_MAX_EDE];
@@ -51,6 +56,15 @@ enum ds_state {
     DS_NONE = 2,        /* validated proof that there is none: insecure */
     DS_UNSUPPORTED = 3, /* validated DS, but no supported algorithm and digest: insecure (RFC 4035 5.2) */
     DS_NOT_A_CUT = 4,   /* validated: this name is no zone cut (NODATA without NS, or a CNAME) */
+};
+
+/* How a delegation came about that no validated word of the parent stands behind. It lies beside the kept one
+ * and never replaces it. */
+enum loose_delegation {
+    LOOSE_NONE = 0,
+    LOOSE_NTA = 1, /* learnt while a negative trust anchor governed the zone: ends with it */
+    LOOSE_UNPROVEN =
+        2, /* from a referral whose proof did not validate: DESIGN 5, "Child never seen before" */
 };
 
 struct cache_zone {
@@ -66,6 +80,14 @@ struct cache_zone {
     bool has_dnskey;
     struct rrset dnskey; /* validated against the DS or an anchor, with RRSIGs */
     wall_s dnskey_expires, dnskey_signature_expires, dnskey_validated;
+    /* What continuity needs beside (DESIGN 5 rule 1). 0: not known. */
+    wall_s ds_chain_expires; /* the least signature expiry from the anchor down to the DS or its proof */
+    wall_s ds_inception;     /* of the signature over the DS, or over the record that denies it */
+    bool ds_held;            /* the child's keys validated under this very DS */
+    enum loose_delegation loose;
+    struct rrset loose_ns;
+    struct rrset_list loose_glue;
+    wall_s loose_stored, loose_expires;
 };
 
 /* nta */

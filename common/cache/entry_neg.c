@@ -3,6 +3,7 @@
 #include "common/cache/entry_codec.h"
 
 #define NEG_AUTHENTIC 0x01u
+#define NEG_CONTINUED 0x02u
 
 int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_neg *neg,
                      struct slice *ret_value)
@@ -11,7 +12,7 @@ int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_n
     entry_begin(&out, ENTRY_NEG, neg->expires);
     entry_put_uint(&out, neg->kind, 1);
     entry_put_uint(&out, neg->security, 1);
-    entry_put_uint(&out, neg->authentic ? NEG_AUTHENTIC : 0, 1);
+    entry_put_uint(&out, (neg->authentic ? NEG_AUTHENTIC : 0) | (neg->continued ? NEG_CONTINUED : 0), 1);
     entry_put_time(&out, neg->stored);
     entry_put_time(&out, neg->expires);
     entry_put_uint(&out, neg->failures, 2);
@@ -53,11 +54,12 @@ int cache_neg_decode(struct arena *arena, struct slice key, struct slice value, 
     neg.failures = (uint16_t)entry_get_uint(&in, 2);
     unsigned count = (unsigned)entry_get_uint(&in, 1);
     if (in.failed || kind < CACHE_NEG_NODATA || kind > CACHE_NEG_FAILURE || security > SECURITY_SECURE ||
-        (flags & ~NEG_AUTHENTIC) || count > ANSWER_MAX_EDE)
+        (flags & ~(NEG_AUTHENTIC | NEG_CONTINUED)) || count > ANSWER_MAX_EDE)
         return CACHE_MISS;
     neg.kind = (enum cache_neg_kind)kind;
     neg.security = (enum security)security;
     neg.authentic = flags & NEG_AUTHENTIC;
+    neg.continued = flags & NEG_CONTINUED;
     neg.ede_count = (uint8_t)count;
     for (unsigned i = 0; i < count && !in.failed; i++)
         get_ede(&in, &neg.ede[i]);

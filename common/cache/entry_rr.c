@@ -1,17 +1,27 @@
 #include "common/cache/entry_codec.h"
 
 #define RR_AUTHENTIC 0x01u
+#define RR_CONTINUED 0x02u /* the text follows */
 
 int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr *rr, struct slice *ret_value)
 {
     struct entry_out out;
-    entry_begin(&out, ENTRY_RR, rr->expires);
+    wall_s needed = rr->expires;
+    /* A span is evidence as long as it is signed, whatever its TTL (DESIGN 5 rule 1): the sweep leaves it. */
+    if (rr->rrset.type == TYPE_NSEC3 && rr->signature_expires.s > needed.s)
+        needed = rr->signature_expires;
+    entry_begin(&out, ENTRY_RR, needed);
     entry_put_time(&out, rr->stored);
     entry_put_time(&out, rr->expires);
     entry_put_time(&out, rr->signature_expires);
     entry_put_uint(&out, rr->original_ttl, 4);
-    entry_put_uint(&out, rr->authentic ? RR_AUTHENTIC : 0, 1);
+    entry_put_uint(&out, (rr->authentic ? RR_AUTHENTIC : 0) | (rr->continued ? RR_CONTINUED : 0), 1);
     entry_put_uint(&out, rr->ede, 2);
+    if (rr->continued) {
+        size_t size = MIN(rr->why.size, (size_t)ANSWER_EDE_TEXT);
+        entry_put_uint(&out, size, 1);
+        entry_put(&out, rr->why.data, size);
+    }
     entry_put_rrset(&out, &rr->rrset);
     entry_put_list(&out, &rr->proof);
     return entry_seal(&out, arena, key, ret_value);
@@ -31,12 +41,19 @@ int cache_rr_decode(struct arena *arena, struct slice key, struct slice value, c
     unsigned flags = (unsigned)entry_get_uint(&in, 1);
     rr.authentic = flags & RR_AUTHENTIC;
     rr.ede = (uint16_t)entry_get_uint(&in, 2);
+    rr.continued = flags & RR_CONTINUED;
+    if (rr.continued) {
+        size_t size = (size_t)entry_get_uint(&in, 1);
+        rr.why = slice_make(entry_get(&in, size), size);
+        if (size > ANSWER_EDE_TEXT)
+            in.failed = true;
+    }
     entry_get_rrset(&in, owner, &rr.rrset);
     entry_get_list(&in, &rr.proof);
     int r = entry_end(&in);
     if (r)
         return r;
-    if (rr.rrset.type != type || (flags & ~RR_AUTHENTIC))
+    if (rr.rrset.type != type || (flags & ~(RR_AUTHENTIC | RR_CONTINUED)))
         return CACHE_MISS;
     *ret_rr = rr;
     return 0;

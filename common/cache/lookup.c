@@ -50,6 +50,15 @@ bool search_signatures_valid(const struct rrset_list *list, wall_s now)
     return true;
 }
 
+void search_note_continued(struct search *search, const char *why, size_t why_size, struct usable *usable)
+{
+    search->answer.continued = true;
+    if (search->lookup->answer_ttl)
+        usable->ttl = MIN(usable->ttl, search->lookup->answer_ttl);
+    if (why_size)
+        answer_add_ede(&search->answer, EDE_STALE_ANSWER, why, why_size);
+}
+
 static bool security_fits(const struct lookup *lookup, enum security security)
 {
     return security >= SECURITY_INSECURE || (security == SECURITY_INDETERMINATE && lookup->checking_disabled);
@@ -138,6 +147,8 @@ int search_add_positive(struct search *search, const struct cache_rr *rr, uint16
         if (r)
             return r < 0 ? r : SEARCH_NONE;
     }
+    if (rr->continued)
+        search_note_continued(search, (const char *)rr->why.data, rr->why.size, &usable);
     if (with_proof && !usable.ttl && !search_signatures_valid(&rr->proof, search->lookup->now))
         usable.signed_now = false;
     int r = search_add(search, &search->answer.answer, rrset, usable, rrset->security, rr->authentic);
@@ -219,6 +230,8 @@ static int use_negative(struct search *search, struct slice key, struct slice va
         usable.signed_now &= search_signatures_valid(&neg.proof, search->lookup->now);
     if (below && (neg.security != SECURITY_SECURE || !neg.authentic || !usable.ttl || !usable.signed_now))
         return SEARCH_NONE;
+    if (neg.continued)
+        search_note_continued(search, NULL, 0, &usable);
     for (unsigned i = 0; i < neg.ede_count; i++)
         answer_add_ede(&search->answer, neg.ede[i].code, neg.ede[i].text, neg.ede[i].text_size);
     return search_add_denial(search, neg.kind == CACHE_NEG_NXDOMAIN ? RCODE_NXDOMAIN : RCODE_NOERROR,

@@ -19,6 +19,7 @@ struct lookup {
     wall_s now;
     bool checking_disabled; /* CD=1: entries of any security; else never SECURITY_INDETERMINATE ones */
     bool aggressive_denial;
+    uint32_t answer_ttl; /* what rests on a kept link is given out for so many seconds at most; 0: no limit */
     int64_t stale_max_s; /* < 0: no stale data; else entries up to that far past expiry are used */
     uint16_t nsec3_iterations_max;
     uint32_t max_steps; /* CNAME and DNAME steps */

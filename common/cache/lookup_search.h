@@ -30,6 +30,10 @@ struct usable {
     bool signed_now; /* within its signatures' validity */
 };
 
+/* What an entry says of the kept link it rests on goes into the answer; it is given out for answer_ttl at
+ * most. */
+void search_note_continued(struct search *search, const char *why, size_t why_size, struct usable *usable);
+
 /* 0, or CACHE_MISS: not usable in this pass. signature_expires 0: unsigned. */
 int search_judge(struct search *search, wall_s stored, wall_s expires, wall_s signature_expires,
                  struct usable *ret_usable);

@@ -21,6 +21,7 @@ struct answer {
     enum security security; /* the least over all links and RRsets of the chain */
     bool authentic; /* AD may be set: all secure, within their signatures' validity, no opt-out proof */
     bool stale;     /* some part is past its expiry */
+    bool continued; /* some part is fresh, but rests on a kept link (DESIGN 5 rule 1): EDE 3 says which */
     bool negative;  /* the last link is NXDOMAIN or NODATA */
     uint32_t ttl;   /* seconds this whole answer may be reused; 0: do not */
     struct rrset_list answer;    /* CNAMEs in order, then the final set */

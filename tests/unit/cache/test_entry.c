@@ -177,6 +177,86 @@ static void a_zone_is_read_back_whole(void **state)
     same_rrset(&back.ds_proof.items[0], &soa);
 }
 
+static void what_continuity_keeps_of_a_zone_is_read_back(void **state)
+{
+    struct fixture *f = *state;
+    struct cache_zone zone = sample_zone(f), back;
+    struct slice value, key = slice_make("key", 3);
+    zone.ds_held = true;
+    zone.ds_chain_expires.s = NOW.s + 250;
+    zone.ds_inception.s = NOW.s - 1000;
+    zone.loose = LOOSE_UNPROVEN;
+    zone.loose_ns = zone.ns;
+    zone.loose_glue = zone.glue;
+    zone.loose_stored = NOW;
+    zone.loose_expires.s = NOW.s + 900;
+    assert_int_equal(cache_zone_encode(f->arena, key, &zone, &value), 0);
+    assert_int_equal(cache_value_expires(value).s, NOW.s + 900);
+    assert_int_equal(cache_zone_decode(f->arena, key, value, zone.ns.owner, &back), 0);
+    assert_true(back.ds_held && back.has_delegation);
+    assert_int_equal(back.ds_chain_expires.s, NOW.s + 250);
+    assert_int_equal(back.ds_inception.s, NOW.s - 1000);
+    assert_int_equal(back.loose, LOOSE_UNPROVEN);
+    assert_int_equal(back.loose_stored.s, NOW.s);
+    assert_int_equal(back.loose_expires.s, NOW.s + 900);
+    assert_true(rrset_same_rdata(&back.loose_ns, &zone.ns));
+    same_rrset(&back.loose_glue.items[0], &zone.glue.items[0]);
+    /* the kept delegation goes before the loose one where there is room for one alone */
+    for (unsigned i = 0; i < 40; i++) {
+        struct rrset glue = fx_rrset(f, "glue-with-a-rather-long-name-indeed.example.", TYPE_A);
+        for (unsigned j = 0; j < 60; j++)
+            fx_rdata(f, &glue, (uint8_t[]){10, 0, (uint8_t)i, (uint8_t)j}, 4);
+        assert_int_equal(rrset_list_add(f->arena, &zone.glue, &glue), 0);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        uint8_t ns[200] = {63};
+        ns[64] = 63;
+        ns[128] = 63;
+        ns[1] = (uint8_t)('a' + i);
+        memset(ns + 2, 'a', 62);
+        memset(ns + 65, 'b', 63);
+        memset(ns + 129, 'c', 63);
+        fx_rdata(f, &zone.loose_ns, ns, 193);
+    }
+    assert_int_equal(cache_zone_encode(f->arena, key, &zone, &value), 0);
+    assert_int_equal(cache_zone_decode(f->arena, key, value, zone.ns.owner, &back), 0);
+    assert_true(back.has_delegation);
+    assert_int_equal(back.loose, LOOSE_NONE);
+}
+
+static void an_entry_says_that_it_rests_on_a_kept_link(void **state)
+{
+    struct fixture *f = *state;
+    struct cache_rr rr = sample_rr(f), back;
+    struct cache_neg neg = sample_neg(f), neg_back;
+    struct slice value, key = slice_make("key", 3);
+    rr.continued = true;
+    rr.why = slice_make("kept DS", 7);
+    assert_int_equal(cache_rr_encode(f->arena, key, &rr, &value), 0);
+    assert_int_equal(cache_rr_decode(f->arena, key, value, rr.rrset.owner, TYPE_A, &back), 0);
+    assert_true(back.continued);
+    assert_int_equal(back.why.size, 7);
+    assert_memory_equal(back.why.data, "kept DS", 7);
+    same_rrset(&rr.rrset, &back.rrset);
+    neg.continued = true;
+    assert_int_equal(cache_neg_encode(f->arena, key, &neg, &value), 0);
+    assert_int_equal(cache_neg_decode(f->arena, key, value, &neg_back), 0);
+    assert_true(neg_back.continued && neg_back.authentic);
+}
+
+static void a_span_is_needed_as_long_as_it_is_signed(void **state)
+{
+    struct fixture *f = *state;
+    struct cache_rr rr = sample_rr(f);
+    struct slice value, key = slice_make("key", 3);
+    rr.signature_expires.s = rr.expires.s + 5000;
+    assert_int_equal(cache_rr_encode(f->arena, key, &rr, &value), 0);
+    assert_int_equal(cache_value_expires(value).s, rr.expires.s);
+    rr.rrset.type = TYPE_NSEC3;
+    assert_int_equal(cache_rr_encode(f->arena, key, &rr, &value), 0);
+    assert_int_equal(cache_value_expires(value).s, rr.signature_expires.s);
+}
+
 static void glue_gives_way_when_a_zone_record_is_full(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +452,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_negative_entry_is_read_back_with_its_reasons, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_zone_is_read_back_whole, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_continuity_keeps_of_a_zone_is_read_back, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(an_entry_says_that_it_rests_on_a_kept_link, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_span_is_needed_as_long_as_it_is_signed, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(glue_gives_way_when_a_zone_record_is_full, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(an_nta_is_read_back_and_its_texts_are_bounded, fixture_setup,
