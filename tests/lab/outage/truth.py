@@ -1,0 +1,105 @@
+"""What was true: which publication a child's zone had when, what the servers sent to the resolver and when, and so
+whether an answer can have been fresh. Whether it says so (its EDE) plays no part here."""
+
+import bisect
+import collections
+import ipaddress
+
+import population as people
+import wire
+import zones as zones_module
+
+SLACK_S = 1.0          # TTLs are whole seconds
+EARLY_S = 0.02         # a packet's and an answer's time are taken by different clocks of one machine
+RELOAD_S = 0.3         # a publication is complete a moment after it was seen on one address
+
+
+def zone_of(name):
+    """The child's zone a name lies in, or None."""
+    labels = name.rstrip(".").split(".")
+    return ".".join(labels[-2:]) + "." if len(labels) >= 2 else None
+
+
+class Truth:
+    def __init__(self, run):
+        self.run, self.timeline, self.scale = run, run.timeline, run.scale
+        self.start = run.start
+        self.versions = run.versions
+        self.changing = set(run.scenario.people.seen)   # the other zones of .de are published once
+        children = set(zones_module.CHILD_ADDRESSES + zones_module.MOVED_ADDRESSES)
+        parents = set(zones_module.DE_ADDRESSES + zones_module.NET_ADDRESSES)
+        self.data = collections.defaultdict(list)       # (name, type) -> seconds at which its server answered
+        self.zone_data = collections.defaultdict(list)  # zone -> seconds at which its server answered anything
+        self.referrals = collections.defaultdict(list)  # child's zone -> seconds at which its parent referred to it
+        self.questions = []                             # seconds at which something was asked upstream
+        for p in run.packets:
+            at = p.at - self.start
+            if p.out:
+                self.questions.append(at)
+            elif p.server in children and p.rcode in (0, 3):
+                if p.an:
+                    self.data[(p.name, p.rdtype)].append(at)
+                self.zone_data[zone_of(p.name)].append(at)
+            elif p.server in parents and p.ns and p.rcode == 0:
+                self.referrals[zone_of(p.name)].append(at)
+
+    def published(self, version, at, record):
+        """Whether that publication was, or may have been, the current one at some time close to `at`."""
+        if record.zone.endswith(".de.") and record.index not in self.changing:
+            return version == 1
+        for n, (number, since, certain) in enumerate(self.versions):
+            if number == version:
+                until = self.versions[n + 1][2] if n + 1 < len(self.versions) else float("inf")
+                return since <= at <= until + RELOAD_S
+        return False
+
+    def ever(self, version, at):
+        return any(number == version and since <= at for number, since, _ in self.versions)
+
+    def newest(self, at):
+        """The publication that is certainly out."""
+        return max(number for number, _, certain in self.versions if certain + RELOAD_S <= at)
+
+    @staticmethod
+    def _within(times, low, high):
+        """The latest of `times` in [low, high], or None."""
+        n = bisect.bisect_right(times, high) - 1
+        return times[n] if n >= 0 and times[n] >= low else None
+
+    def obtained(self, record, answered, version):
+        """When the resolver can have obtained this answer from its zone's servers within its TTL; None: not fresh."""
+        net = "net" if record.zone.endswith("net.") else "de"
+        if record.kind == "positive":
+            ttl = self.run.zones.answer_ttl_of(record.index)
+            times = self.data[(record.name, wire.NUMBERS[record.rdtype])]
+        else:
+            ttl = self.scale.child_link_ttl
+            times = self.zone_data[record.zone]
+        low = answered - ttl - SLACK_S
+        n = bisect.bisect_right(times, answered + EARLY_S) - 1
+        while n >= 0 and times[n] >= low:
+            if version is None or self.published(version, times[n], record):
+                return times[n]
+            n -= 1
+        return None
+
+    def link_expired(self, zone, at):
+        """Whether what the parent last said of the zone while it was healthy was past its TTL at that time."""
+        t = self.timeline
+        times = [r for r in self.referrals[zone] if r < t.broken or r > t.repaired]
+        last = self._within(times, float("-inf"), at)
+        return last is not None and at > last + self.scale.parent_ttl + 2 * SLACK_S and t.broken < at < t.repaired
+
+
+def address_of(rdata):
+    return str(ipaddress.IPv4Address(rdata)) if len(rdata) == 4 else rdata.hex()
+
+
+def right_address(record, rdata):
+    """The publication number when the address is the asked-for child's, else None."""
+    if len(rdata) != 4:
+        return None
+    net = 30 if record.zone.endswith("net.") else 20
+    if rdata[0] != net or (rdata[2] << 8 | rdata[3]) != record.index:
+        return None
+    return rdata[1]
