@@ -27,9 +27,13 @@ int search_judge(struct search *search, wall_s stored, wall_s expires, wall_s si
     usable.signed_now = stored.s <= now.s && (!signature_expires.s || now.s < signature_expires.s);
     if (!usable.ttl) {
         bool from_future = stored.s > now.s; /* clock-step rule: expired this very moment */
-        if (!search->stale || (!from_future && now.s - end.s > search->lookup->stale_max_s))
+        if (search->stale_s < 0 || (!from_future && now.s - end.s > search->stale_s))
             return CACHE_MISS;
     }
+    int64_t life = end.s - stored.s;
+    usable.due = usable.ttl && life >= LOOKUP_REFRESH_MIN_LIFE_S && usable.ttl <= life / LOOKUP_REFRESH_PART;
+    if (usable.due && search->lookup->refresh)
+        return CACHE_MISS;
     search->oldest = MIN(search->oldest, stored.s);
     *ret_usable = usable;
     return 0;
@@ -97,6 +101,7 @@ static void lower_by(struct search *search, struct usable usable, enum security 
     struct answer *answer = &search->answer;
     answer->ttl = MIN(answer->ttl, usable.ttl);
     answer->stale |= usable.ttl == 0;
+    answer->due |= usable.due;
     answer->security = MIN(answer->security, security);
     answer->authentic &= authentic && usable.signed_now && security == SECURITY_SECURE;
 }
@@ -228,6 +233,7 @@ static int use_negative(struct search *search, struct slice key, struct slice va
         return SEARCH_NONE;
     if (!usable.ttl)
         usable.signed_now &= search_signatures_valid(&neg.proof, search->lookup->now);
+    usable.due &= !below;
     if (below && (neg.security != SECURITY_SECURE || !neg.authentic || !usable.ttl || !usable.signed_now))
         return SEARCH_NONE;
     if (neg.continued)
@@ -366,11 +372,17 @@ static int search_pass(struct search *search, const uint8_t *name, uint16_t qtyp
 
 static int search_link(struct search *search, const uint8_t *name, uint16_t qtype)
 {
-    search->stale = false;
+    const struct lookup *lookup = search->lookup;
+    search->stale_s = -1;
     int r = search_pass(search, name, qtype);
-    if (r == SEARCH_NONE && search->lookup->stale_max_s >= 0) {
-        search->stale = true;
+    if (r == SEARCH_NONE && lookup->stale_max_s >= 0 &&
+        (!lookup->stale_rule || stale_switch_allows(lookup->view, lookup->stale_rule, name))) {
+        search->stale_s = lookup->stale_max_s;
         r = search_pass(search, name, qtype);
+    }
+    if (r == SEARCH_NONE && lookup->kept_max_s > 0 && (qtype == TYPE_DS || qtype == TYPE_DNSKEY)) {
+        search->stale_s = lookup->kept_max_s;
+        r = search_zone_record(search, name, qtype);
     }
     return r;
 }
@@ -480,7 +492,7 @@ int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qty
 int cache_rr_get(const struct lookup *lookup, const uint8_t *owner, uint16_t type, struct cache_rr *ret_rr,
                  uint32_t *ret_ttl)
 {
-    struct search search = {.lookup = lookup, .stale = lookup->stale_max_s >= 0};
+    struct search search = {.lookup = lookup, .stale_s = lookup->stale_max_s};
     struct usable usable;
     struct cache_rr rr;
     int r = search_find_rr(&search, owner, type, &rr, &usable);

@@ -7,6 +7,12 @@
 
 #include "common/base/budget.h"
 #include "common/cache/entry.h"
+#include "common/cache/stale_switch.h"
+
+/* A part of an answer is due for a refresh in the last tenth of its life, if that is long enough to be worth
+ * one. */
+#define LOOKUP_REFRESH_MIN_LIFE_S 10
+#define LOOKUP_REFRESH_PART       10
 
 /* NSEC3 hashing is a digest, and digests come from the shell: OpenSSL does not link into a pure part.
  * One call hashes with all iterations, RFC 5155 5: ret gets 20 bytes. 0, or 1: unsupported algorithm. */
@@ -21,6 +27,10 @@ struct lookup {
     bool aggressive_denial;
     uint32_t answer_ttl; /* what rests on a kept link is given out for so many seconds at most; 0: no limit */
     int64_t stale_max_s; /* < 0: no stale data; else entries up to that far past expiry are used */
+    const struct stale_rule *stale_rule; /* where names of which stale data may be used; NULL: everywhere */
+    int64_t kept_max_s; /* > 0: DS, DNSKEY and proofs of no DS that validation keeps answer questions for them
+                           so far past expiry, whatever the stale rule (DESIGN 5 "DO") */
+    bool refresh;       /* what is due for a refresh counts as missing */
     uint16_t nsec3_iterations_max;
     uint32_t max_steps; /* CNAME and DNAME steps */
     nsec3_hash_fn nsec3_hash;

@@ -87,10 +87,11 @@ int denial_finish(struct search *search, const uint8_t *zone, uint16_t rcode,
     if (soa_minimum(&soa.rrset, &minimum))
         return SEARCH_NONE;
     struct usable usable = soa.usable;
+    usable.due = false; /* else each name of a random-subdomain attack would ask for a refresh of its own */
     usable.ttl = MIN(MIN(usable.ttl, minimum), SEARCH_DENIAL_TTL_MAX);
     for (unsigned i = 0; i < count; i++)
         usable.ttl = MIN(usable.ttl, records[i]->usable.ttl);
-    if (!usable.ttl && !search->stale)
+    if (!usable.ttl && search->stale_s < 0)
         return SEARCH_NONE;
     struct rrset_list proof = {0};
     r = rrset_list_add(search->lookup->arena, &proof, &soa.rrset);
@@ -133,6 +134,7 @@ int denial_wildcard(struct search *search, const uint8_t *zone, const uint8_t *n
         return SEARCH_NONE;
     for (unsigned i = 0; i < count; i++)
         usable.ttl = MIN(usable.ttl, records[i]->usable.ttl);
+    usable.due = false; /* as above */
     rr.rrset.owner = name;
     rr.rrset.wildcard_labels = (uint8_t)name_labels(wildcard);
     int step = search_add_positive(search, &rr, qtype, usable, false);

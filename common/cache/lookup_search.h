@@ -10,7 +10,7 @@
 struct search {
     const struct lookup *lookup;
     struct answer answer;
-    bool stale;          /* this pass may use what is past its expiry */
+    int64_t stale_s;     /* how far past its expiry this pass may use an entry; < 0: not at all */
     int64_t oldest;      /* when the oldest entry that was looked at was stored */
     const uint8_t *next; /* SEARCH_CHASE: where the chain goes on */
 };
@@ -28,6 +28,7 @@ enum search_step {
 struct usable {
     uint32_t ttl;    /* 0: stale */
     bool signed_now; /* within its signatures' validity */
+    bool due;        /* for a refresh */
 };
 
 /* What an entry says of the kept link it rests on goes into the answer; it is given out for answer_ttl at

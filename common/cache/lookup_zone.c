@@ -19,7 +19,7 @@ int cache_zone_get(const struct lookup *lookup, const uint8_t *zone, struct cach
 int cache_closest_cut(const struct lookup *lookup, const uint8_t *name, struct cache_zone *ret_zone,
                       const uint8_t **ret_cut)
 {
-    struct search search = {.lookup = lookup, .stale = lookup->stale_max_s >= 0};
+    struct search search = {.lookup = lookup, .stale_s = lookup->stale_max_s};
     for (const uint8_t *at = name;; at = name_parent(at)) {
         struct cache_zone zone;
         struct usable usable;

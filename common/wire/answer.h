@@ -22,6 +22,7 @@ struct answer {
     bool authentic; /* AD may be set: all secure, within their signatures' validity, no opt-out proof */
     bool stale;     /* some part is past its expiry */
     bool continued; /* some part is fresh, but rests on a kept link (DESIGN 5 rule 1): EDE 3 says which */
+    bool due;       /* some part of it, from the cache, is near its end: worth a refresh. Not in a Verdict */
     bool negative;  /* the last link is NXDOMAIN or NODATA */
     uint32_t ttl;   /* seconds this whole answer may be reused; 0: do not */
     struct rrset_list answer;    /* CNAMEs in order, then the final set */
