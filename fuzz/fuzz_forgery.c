@@ -184,12 +184,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world_config config = state->config;
     uint8_t how = fuzz_u8(&in);
     config.rec.minimisation = how % 3;
-    config.netd.stale_enabled = how & 4;
+    config.netd.stale.enabled = config.val.stale.enabled = how & 4;
     config.netd.minimal_responses = how & 8;
     config.rec.priming = how & 16;
     config.val.aggressive_denial = config.netd.aggressive_denial = !(how & 32);
-    if (!config.netd.stale_enabled)
-        config.val.stale_max_age_s = -1;
     struct world *world = world_new(&config);
     for (unsigned i = 0; i < MAX_QUESTIONS && in.left; i++) {
         unsigned name = fuzz_u8(&in) % FORGERY_NAMES, type = fuzz_u8(&in) % FORGERY_TYPES;

@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                  .aggressive_denial = true,
                                  .nsec3_iterations = 50,
                                  .edns_size = 1232,
-                                 .stale_enabled = how & 16,
+                                 .stale = {.enabled = how & 16},
                                  .stale_client_timeout_ms = 1800,
                                  .stale_answer_ttl_s = 30,
                                  .stale_max_age_s = 86400,
@@ -70,11 +70,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint32_t keep_s;
         CHECK(!(how & 64));
         outcome = netd_core_cache(&config, arena, &env, &view, &question, reply, sizeof(reply), &reply_size,
-                                  &refresh, &keep_s);
+                                  &refresh, &keep_s, NULL);
         if (outcome == NETD_REPLY)
             check_reply(packet, reply, reply_size, question.reply_room);
         outcome = netd_core_timeout(&config, arena, &env, &view, &question, true, 22, "no answer", reply,
-                                    sizeof(reply), &reply_size);
+                                    sizeof(reply), &reply_size, NULL);
         CHECK(outcome == NETD_REPLY);
         check_reply(packet, reply, reply_size, question.reply_room);
     }

@@ -37,6 +37,8 @@ const struct conf_key conf_schema[] = {
     {"stale.answer_ttl",          conf_set_duration,      FIELD(stale_answer_ttl_ms), .min = SECOND, .max = HOUR},
     {"stale.max_age",             conf_set_duration,      FIELD(stale_max_age_ms), .min = 0, .max = 28 * DAY},
     {"stale.delegation_max_age",  conf_set_duration,      FIELD(stale_delegation_max_age_ms), .min = 0, .max = 28 * DAY},
+    {"stale.recheck_interval",    conf_set_duration,      FIELD(stale_recheck_interval_ms), .min = SECOND, .max = 5 * MINUTE},
+    {"stale.disabled_zones",      conf_set_zones,         ITEMS(stale_disabled_zones)},
     {"resolve.root_hints",        conf_set_root_hints,    ITEMS(root_hints)},
     {"resolve.priming",           conf_set_bool,          FIELD(priming)},
     {"resolve.qname_minimisation", conf_set_minimisation, FIELD(qname_minimisation)},

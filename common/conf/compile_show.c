@@ -99,6 +99,16 @@ static void show_server(const Holdfast__Config__Snapshot *s, FILE *out)
     fprintf(out, "process:\n  users: %s\n  sandbox: %s\n", truth(s->users), truth(s->sandbox));
 }
 
+static void show_names(const char *key, size_t count, const ProtobufCBinaryData *names, FILE *out)
+{
+    fprintf(out, "  %s: [ ", key);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i ? ", " : "", out);
+        quoted_name(&names[i], out);
+    }
+    fputs(count ? " ]\n" : "]\n", out);
+}
+
 static void show_cache(const Holdfast__Config__Snapshot *s, FILE *out)
 {
     char buf[32];
@@ -113,6 +123,8 @@ static void show_cache(const Holdfast__Config__Snapshot *s, FILE *out)
     fprintf(out, "  answer_ttl: %s\n", duration(s->stale_answer_ttl_ms, buf));
     fprintf(out, "  max_age: %s\n", duration(s->stale_max_age_ms, buf));
     fprintf(out, "  delegation_max_age: %s\n", duration(s->stale_delegation_max_age_ms, buf));
+    fprintf(out, "  recheck_interval: %s\n", duration(s->stale_recheck_interval_ms, buf));
+    show_names("disabled_zones", s->n_stale_disabled_zones, s->stale_disabled_zones, out);
 }
 
 static void show_resolve(const Holdfast__Config__Snapshot *s, FILE *out)
@@ -146,12 +158,8 @@ static void show_dnssec(const Holdfast__Config__Snapshot *s, FILE *out)
         fprintf(out, "%s%s", i ? ", " : "", s->trust_anchors_origin[i]);
     fprintf(out, " ]\n  anchor_updates: %s\n  signalling: %s\n", truth(s->anchor_updates),
             truth(s->signalling));
-    fputs("  insecure_zones: [ ", out);
-    for (size_t i = 0; i < s->n_insecure_zones; i++) {
-        fputs(i ? ", " : "", out);
-        quoted_name(&s->insecure_zones[i], out);
-    }
-    fputs(s->n_insecure_zones ? " ]\n  nta:\n" : "]\n  nta:\n", out);
+    show_names("insecure_zones", s->n_insecure_zones, s->insecure_zones, out);
+    fputs("  nta:\n", out);
     fprintf(out, "    lifetime: %s\n", duration(s->nta_lifetime_ms, buf));
     fprintf(out, "    max_lifetime: %s\n", duration(s->nta_max_lifetime_ms, buf));
     fprintf(out, "    probe_interval: %s\n", duration(s->nta_probe_interval_ms, buf));

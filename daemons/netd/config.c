@@ -42,6 +42,28 @@ static int copy_exempt(const Holdfast__Config__Snapshot *snapshot, struct netd_c
     return 0;
 }
 
+/* The names, and pointers to them: one block. */
+static int copy_stale_zones(const Holdfast__Config__Snapshot *snapshot, struct netd_config *config)
+{
+    size_t count = snapshot->n_stale_disabled_zones;
+    const uint8_t **list = calloc(1, (count + 1) * (sizeof(*list) + NAME_MAX));
+    if (!list)
+        return -ENOMEM;
+    uint8_t(*names)[NAME_MAX] = (uint8_t(*)[NAME_MAX])(list + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const ProtobufCBinaryData *zone = &snapshot->stale_disabled_zones[i];
+        if (name_from_bytes(zone->data, zone->len, names[i]) != 0) {
+            free(list);
+            return 1;
+        }
+        name_lower(names[i]);
+        list[i] = names[i];
+    }
+    config->stale.disabled_zones = list;
+    config->stale.disabled_zone_count = count;
+    return 0;
+}
+
 static uint32_t limit_u32(uint64_t value)
 {
     return (uint32_t)MIN(value, (uint64_t)UINT32_MAX);
@@ -60,10 +82,11 @@ int settings_new(const Holdfast__Config__Snapshot *snapshot, struct settings **r
     config->aggressive_denial = snapshot->aggressive_denial;
     config->nsec3_iterations = (uint16_t)MIN(snapshot->nsec3_iterations, (uint32_t)UINT16_MAX);
     config->edns_size = (uint16_t)MIN(MAX(snapshot->edns_size, 512u), NETD_UDP_REPLY_MAX);
-    config->stale_enabled = snapshot->stale_enabled;
+    config->stale.enabled = snapshot->stale_enabled;
     config->stale_client_timeout_ms = limit_u32(snapshot->stale_client_timeout_ms);
     config->stale_answer_ttl_s = limit_u32(snapshot->stale_answer_ttl_ms / 1000);
     config->stale_max_age_s = (int64_t)(snapshot->stale_max_age_ms / 1000);
+    config->kept_max_age_s = (int64_t)(snapshot->stale_delegation_max_age_ms / 1000);
     config->max_ttl_s = limit_u32(snapshot->max_ttl_ms / 1000);
     config->nsec3_hash = nsec3_hash;
     settings->workers = MIN(MAX(snapshot->workers, 1u), NETD_MAX_WORKERS);
@@ -77,6 +100,8 @@ int settings_new(const Holdfast__Config__Snapshot *snapshot, struct settings **r
         config->allow_snoop_count = snapshot->n_allow_snoop;
         r = copy_exempt(snapshot, config);
     }
+    if (r == 0)
+        r = copy_stale_zones(snapshot, config);
     if (r == 0 && getrandom(&config->cookie_secret, sizeof(config->cookie_secret), 0) !=
                       (ssize_t)sizeof(config->cookie_secret))
         r = -EIO;
@@ -95,5 +120,6 @@ void settings_free(struct settings *settings)
     free((void *)settings->config.allow);
     free((void *)settings->config.allow_snoop);
     free((void *)settings->config.exempt);
+    free((void *)settings->config.stale.disabled_zones);
     free(settings);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,7 +25,11 @@ static const char *const stat_names[STAT_COUNT] = {
     [STAT_REFRESHES] = "refreshes",
     [STAT_VERDICTS] = "verdicts",
     [STAT_VERDICTS_LATE] = "verdicts_late",
+    [STAT_STALE_BY_TIMER] = "stale_by_timer",
+    [STAT_FRESH] = "answered_fresh",
+    [STAT_CONTINUED] = "answered_continued",
     [STAT_STALE] = "answered_stale",
+    [STAT_SERVFAIL] = "answered_servfail",
     [STAT_TIMEOUTS] = "timed_out",
     [STAT_OVER_LIMIT] = "over_limit",
     [STAT_LEASE_EXPIRED] = "lease_expired",
@@ -84,12 +89,35 @@ static json_t *status_json(const struct netd *netd)
                      "epoch", (json_int_t)epoch, "l1", l1_json(netd));
 }
 
+static uint64_t total_ede(const struct netd *netd, unsigned code)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < netd->worker_count; i++)
+        sum += atomic_load_explicit(&netd->workers[i].stats.servfail_ede[code], memory_order_relaxed);
+    return sum;
+}
+
+/* SERVFAILs by their first EDE code, those that occurred; "none": without. */
+static json_t *ede_json(const struct netd *netd)
+{
+    json_t *object = json_object();
+    for (unsigned i = 0; i <= STAT_EDE_NONE; i++) {
+        uint64_t count = total_ede(netd, i) - netd->ede_base[i];
+        char name[16];
+        snprintf(name, sizeof(name), "%u", i);
+        if (count)
+            json_object_set_new(object, i == STAT_EDE_NONE ? "none" : name, json_integer((json_int_t)count));
+    }
+    return object;
+}
+
 static json_t *statistics_json(const struct netd *netd)
 {
     json_t *object = json_object();
     for (unsigned i = 0; i < STAT_COUNT; i++)
         json_object_set_new(object, stat_names[i],
                             json_integer((json_int_t)(total(netd, (enum netd_stat)i) - netd->stats_base[i])));
+    json_object_set_new(object, "servfail_by_ede", ede_json(netd));
     json_object_set_new(object, "l1", l1_json(netd));
     json_object_set_new(object, "edge", edge_json(netd));
     return object;
@@ -140,6 +168,8 @@ static void on_request(void *ctx, const Holdfast__Control__Request *request, str
         /* The counters are the workers'; only where counting starts moves. */
         for (unsigned i = 0; i < STAT_COUNT; i++)
             netd->stats_base[i] = total(netd, (enum netd_stat)i);
+        for (unsigned i = 0; i <= STAT_EDE_NONE; i++)
+            netd->ede_base[i] = total_ede(netd, i);
         reply_json(reply_to, json_object());
     } else if (strcmp(verb, "log-level") == 0) {
         set_log_level(reply_to, request->text);

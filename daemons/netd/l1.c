@@ -142,6 +142,7 @@ static bool entry_hit(struct entry *entry, const struct netd_question *question,
     if (!atomic_load_explicit(&entry->hit, memory_order_relaxed))
         atomic_store_explicit(&entry->hit, true, memory_order_relaxed);
     ret_hit->popularity = entry->popularity;
+    ret_hit->told = entry->tag.told;
     ret_hit->refresh = now.s >= entry->refresh_s && !atomic_exchange(&entry->refresh_claimed, true);
     return true;
 }

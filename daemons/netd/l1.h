@@ -15,14 +15,17 @@ struct l1_stats {
     uint64_t entries, bytes, cap_bytes, inserted, evicted, refused_older;
 };
 
-/* Of what the bytes were made from: the epoch, and the commit (or verdict) that they belong to. */
+/* Of what the bytes were made from: the epoch, and the commit (or verdict) that they belong to; and what the
+ * reply is, for the counters. */
 struct l1_tag {
     uint64_t epoch, sequence;
+    struct netd_told told;
 };
 
 struct l1_hit {
     uint64_t popularity; /* cache_key_hash of the entry's rr key */
-    bool refresh;        /* in the last tenth of its life, told to one caller only */
+    struct netd_told told;
+    bool refresh; /* in the last tenth of its life, told to one caller only */
 };
 
 struct l1 *l1_new(size_t cap_bytes, struct siphash_key key);

@@ -24,6 +24,7 @@
 #define NETD_MAX_PENDING     8192u     /* different ones of them */
 #define NETD_UDP_USEFUL_MS   6000u     /* an answer later than that finds no client (THREATS: DNSBomb) */
 #define NETD_TCP_USEFUL_MS   10000u    /* BUDGET_WALL_MS: validatord has given up by then */
+#define NETD_POPULAR         3u        /* questions the sketch has seen of a name that is worth a prefetch */
 #define NETD_EDGE_GRACE_MS   1000u     /* validatord away for longer: stale answers at once */
 
 struct edge;
@@ -65,7 +66,7 @@ struct netd {
     _Atomic uint32_t connections;
     atomic_bool stopping;
     mono_ns started;
-    uint64_t stats_base[STAT_COUNT]; /* what reset-statistics takes off */
+    uint64_t stats_base[STAT_COUNT], ede_base[STAT_EDE_NONE + 1]; /* what reset-statistics takes off */
 };
 
 /* limits.c: takes one of `most` for the client. The slot to give back, or -1: has them all. */

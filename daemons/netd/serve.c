@@ -25,6 +25,13 @@ static void note_popularity(struct worker *worker, uint64_t hash)
         shared_sketch_add(worker->shared->sketch, hash);
 }
 
+/* Asked for often enough that it will be asked for again: else a prefetch is a question upstream that nobody
+ * needed. Without the sketch (validatord is away) there is nothing to prefetch by. */
+static bool is_popular(const struct worker *worker, uint64_t hash)
+{
+    return worker->shared && shared_sketch_get(worker->shared->sketch, hash) >= NETD_POPULAR;
+}
+
 static size_t count_reply(struct worker *worker, const uint8_t *reply, size_t size)
 {
     if (size >= MESSAGE_HEADER_SIZE && (reply[2] & (FLAG_TC >> 8)) != 0)
@@ -39,18 +46,19 @@ static size_t give_up(struct worker *worker, const struct netd_question *questio
     size_t size = 0;
     arena_reset(worker->arena);
     worker_top_up(worker);
-    const struct cache_view *view = worker->config.stale_enabled ? worker_l2(worker) : NULL;
+    const struct cache_view *view = worker_l2(worker);
+    struct netd_told told;
     enum netd_outcome outcome = netd_core_timeout(&worker->config, worker->arena, &worker->env, view,
-                                                  question, final, ede, text, reply, room, &size);
+                                                  question, final, ede, text, reply, room, &size, &told);
     if (outcome == NETD_REPLY && view && l2_expired(&worker->l2, daemon_mono())) {
         stats_add(&worker->stats, STAT_LEASE_EXPIRED, 1);
         outcome = netd_core_timeout(&worker->config, worker->arena, &worker->env, NULL, question, final, ede,
-                                    text, reply, room, &size);
+                                    text, reply, room, &size, &told);
     }
     if (outcome != NETD_REPLY)
         return 0;
-    bool failed = (reply[3] & 0xf) == RCODE_SERVFAIL;
-    stats_add(&worker->stats, failed ? STAT_TIMEOUTS : STAT_STALE, 1);
+    stats_add(&worker->stats, told.kind == NETD_FAILED ? STAT_TIMEOUTS : STAT_STALE_BY_TIMER, 1);
+    stats_told(&worker->stats, told);
     return count_reply(worker, reply, size);
 }
 
@@ -60,8 +68,13 @@ static size_t wait_for_it(struct worker *worker, const struct netd_question *que
 {
     stats_add(&worker->stats, STAT_MISSES, 1);
     note_popularity(worker, popularity_of(question));
-    if (edge_down_ms(worker->netd->edge, worker->env.mono) > NETD_EDGE_GRACE_MS) {
-        size_t size = give_up(worker, question, false, EDE_NETWORK_ERROR, AWAY_TEXT, reply, room);
+    bool away = edge_down_ms(worker->netd->edge, worker->env.mono) > NETD_EDGE_GRACE_MS;
+    bool at_once = worker->config.stale_client_timeout_ms == 0 && !netd_core_waits(question);
+    if (away || at_once) {
+        size_t size = give_up(worker, question, false, away ? EDE_NETWORK_ERROR : EDE_NONE,
+                              away ? AWAY_TEXT : NULL, reply, room);
+        if (size && !away)
+            waiting_refresh(worker, question); /* RFC 8767 5: the answer first, the refresh behind it */
         if (size)
             return size;
     }
@@ -78,6 +91,7 @@ static size_t from_l2(struct worker *worker, const struct netd_question *questio
     size_t size = 0;
     bool refresh = false;
     uint32_t keep_s = 0;
+    struct l1_tag tag = worker->tag;
     arena_reset(worker->arena);
     worker_top_up(worker);
     if (!view && (question->flags & FLAG_RD) == 0)
@@ -85,7 +99,7 @@ static size_t from_l2(struct worker *worker, const struct netd_question *questio
     enum netd_outcome outcome = NETD_RESOLVE;
     if (view)
         outcome = netd_core_cache(&worker->config, worker->arena, &worker->env, view, question, reply, room,
-                                  &size, &refresh, &keep_s);
+                                  &size, &refresh, &keep_s, &tag.told);
     if (outcome == NETD_REPLY && l2_expired(&worker->l2, daemon_mono())) {
         stats_add(&worker->stats, STAT_LEASE_EXPIRED, 1);
         outcome = NETD_RESOLVE;
@@ -93,11 +107,12 @@ static size_t from_l2(struct worker *worker, const struct netd_question *questio
     if (outcome != NETD_REPLY)
         return wait_for_it(worker, question, client, reply, room);
     stats_add(&worker->stats, STAT_L2_HITS, 1);
+    stats_told(&worker->stats, tag.told);
     uint64_t popularity = popularity_of(question);
     note_popularity(worker, popularity);
     if (worker->tag_known)
-        l1_put(worker->netd->l1, question, reply, size, worker->tag, worker->env.wall, keep_s, popularity);
-    if (refresh)
+        l1_put(worker->netd->l1, question, reply, size, tag, worker->env.wall, keep_s, popularity);
+    if (refresh && is_popular(worker, popularity))
         waiting_refresh(worker, question);
     return count_reply(worker, reply, size);
 }
@@ -124,8 +139,10 @@ size_t serve_packet(struct worker *worker, struct slice packet, const struct cli
     if (worker->tag_known && l1_get(worker->netd->l1, &question, worker->tag.epoch, worker->env.wall,
                                     worker->turn++, reply, room, &size, &hit)) {
         stats_add(&worker->stats, STAT_L1_HITS, 1);
+        stats_told(&worker->stats, hit.told);
         note_popularity(worker, hit.popularity);
-        if (hit.refresh && worker->config.prefetch && (question.flags & FLAG_RD) != 0)
+        if (hit.refresh && worker->config.prefetch && (question.flags & FLAG_RD) != 0 &&
+            is_popular(worker, hit.popularity))
             waiting_refresh(worker, &question);
         return size;
     }
@@ -153,10 +170,12 @@ static void deliver_verdict(struct worker *worker, const struct netd_question *q
     size_t size = 0;
     uint32_t keep_s = 0;
     worker_top_up(worker);
+    struct l1_tag tag = verdict->tag;
     netd_core_verdict(&worker->config, worker->arena, &worker->env, question, verdict->answer,
-                      worker->scratch, sizeof(worker->scratch), &size, &keep_s);
+                      worker->scratch, sizeof(worker->scratch), &size, &keep_s, &tag.told);
+    stats_told(&worker->stats, tag.told);
     if (verdict->keep)
-        l1_put(worker->netd->l1, question, worker->scratch, size, verdict->tag, worker->env.wall, keep_s,
+        l1_put(worker->netd->l1, question, worker->scratch, size, tag, worker->env.wall, keep_s,
                popularity_of(question));
     deliver(worker, client, worker->scratch, count_reply(worker, worker->scratch, size));
 }
@@ -195,8 +214,9 @@ bool serve_timeout(struct worker *worker, const struct netd_question *question, 
                    bool final)
 {
     bool away = edge_down_ms(worker->netd->edge, worker->env.mono) > 0;
-    size_t size = give_up(worker, question, final, away ? EDE_NETWORK_ERROR : EDE_NO_REACHABLE_AUTHORITY,
-                          away ? AWAY_TEXT : SILENT_TEXT, worker->scratch, sizeof(worker->scratch));
+    uint16_t ede = away ? EDE_NETWORK_ERROR : final ? EDE_NO_REACHABLE_AUTHORITY : EDE_NONE;
+    size_t size = give_up(worker, question, final, ede, away ? AWAY_TEXT : SILENT_TEXT, worker->scratch,
+                          sizeof(worker->scratch));
     if (size == 0)
         return false;
     deliver(worker, client, worker->scratch, size);

@@ -265,7 +265,8 @@ static mono_ns expire_queue(struct worker *worker, struct list *queue, uint32_t 
         if (!mono_reached(worker->env.mono, due))
             return due;
         bool final = waiter->answered_once || edge_down_ms(worker->netd->edge, worker->env.mono) > 0;
-        if (serve_timeout(worker, &waiter->question, &waiter->client, final)) {
+        bool waits = !final && after_ms == 0 && netd_core_waits(&waiter->question);
+        if (!waits && serve_timeout(worker, &waiter->question, &waiter->client, final)) {
             waiter_free(worker, waiter);
             continue;
         }

@@ -74,7 +74,7 @@ static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
                   .commit_interval_ms = (uint32_t)snapshot->commit_interval_ms,
                   .nsec3_hash = flush_ops->nsec3_hash,
                   .nsec3_ctx = flush_ops->ctx},
-        .stale_max_s = v->settings.config.stale_max_age_s,
+        .stale_max_s = v->settings.config.stale_max_age_s, /* also where it is off: it can be switched on */
         .wall_offset_s = v->daemon.wall_offset_s,
         .sketch = v->shared.sketch,
         .commit_sequence = wall_us(), /* never falls, also over restarts */

@@ -44,12 +44,20 @@ static int read_names(struct settings *settings, const Holdfast__Config__Snapsho
             return 1;
         settings->forward[snapshot->n_forward + i] = settings->names[at];
     }
+    for (size_t i = 0; i < snapshot->n_stale_disabled_zones; i++, at++) {
+        if (name_from_bytes(snapshot->stale_disabled_zones[i].data, snapshot->stale_disabled_zones[i].len,
+                            settings->names[at]))
+            return 1;
+        name_lower(settings->names[at]);
+        settings->stale_disabled[i] = settings->names[at];
+    }
     return 0;
 }
 
 int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *snapshot)
 {
-    size_t names = snapshot->n_insecure_zones + snapshot->n_forward + snapshot->n_stub;
+    size_t names = snapshot->n_insecure_zones + snapshot->n_forward + snapshot->n_stub +
+                   snapshot->n_stale_disabled_zones;
     int r;
 
     /* One more of each, so that none asks for nothing. */
@@ -58,8 +66,12 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .names = calloc(names + 1, sizeof(*settings->names)),
         .insecure = calloc(snapshot->n_insecure_zones + 1, sizeof(*settings->insecure)),
         .forward = calloc(snapshot->n_forward + snapshot->n_stub + 1, sizeof(*settings->forward)),
+        .stale_disabled = calloc(snapshot->n_stale_disabled_zones + 1, sizeof(*settings->stale_disabled)),
     };
-    r = settings->anchors && settings->names && settings->insecure && settings->forward ? 0 : -ENOMEM;
+    r = settings->anchors && settings->names && settings->insecure && settings->forward &&
+                settings->stale_disabled
+            ? 0
+            : -ENOMEM;
     if (r == 0)
         r = read_anchors(settings, snapshot);
     if (r == 0)
@@ -84,8 +96,12 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .nsec3_iterations = (uint16_t)MIN(snapshot->nsec3_iterations, (uint32_t)UINT16_MAX),
         .min_ttl_s = (uint32_t)(snapshot->min_ttl_ms / 1000),
         .max_ttl_s = (uint32_t)(snapshot->max_ttl_ms / 1000),
-        .stale_max_age_s = snapshot->stale_enabled ? (int64_t)(snapshot->stale_max_age_ms / 1000) : -1,
+        .stale = {.enabled = snapshot->stale_enabled,
+                  .disabled_zones = settings->stale_disabled,
+                  .disabled_zone_count = snapshot->n_stale_disabled_zones},
+        .stale_max_age_s = (int64_t)(snapshot->stale_max_age_ms / 1000),
         .stale_answer_ttl_s = (uint32_t)(snapshot->stale_answer_ttl_ms / 1000),
+        .stale_recheck_s = (uint32_t)(snapshot->stale_recheck_interval_ms / 1000),
         .delegation_max_age_s = (int64_t)(snapshot->stale_delegation_max_age_ms / 1000),
         .nta_lifetime_s = snapshot->nta_lifetime_ms / 1000,
         .nta_max_lifetime_s = snapshot->nta_max_lifetime_ms / 1000,
@@ -99,5 +115,6 @@ void settings_fini(struct settings *settings)
     free(settings->names);
     free(settings->insecure);
     free(settings->forward);
+    free(settings->stale_disabled);
     *settings = (struct settings){0};
 }

@@ -8,7 +8,7 @@ struct settings {
     struct val_config config;
     struct val_anchor *anchors;
     uint8_t (*names)[NAME_MAX];
-    const uint8_t **insecure, **forward;
+    const uint8_t **insecure, **forward, **stale_disabled;
 };
 
 /* The snapshot must outlive the settings (RDATA points into it). 0; 1: a name or record in it is malformed;

@@ -238,7 +238,7 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
     else if (strcmp(k, "fake-sha1") == 0)
         c->val.algorithms.allow_sha1 = yes(v);
     else if (strcmp(k, "serve-expired") == 0)
-        c->netd.stale_enabled = yes(v);
+        c->netd.stale.enabled = c->val.stale.enabled = yes(v);
     else if (strcmp(k, "serve-expired-client-timeout") == 0)
         c->netd.stale_client_timeout_ms = (uint32_t)atoi(v);
     else if (strcmp(k, "serve-expired-reply-ttl") == 0)
@@ -368,7 +368,8 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                  .nsec3_iterations = 150,
                                  .algorithms = {.allow_sha1 = true},
                                  .max_ttl_s = 86400,
-                                 .stale_max_age_s = -1,
+                                 .stale_max_age_s = 3 * 86400,
+                                 .stale_recheck_s = 30,
                                  .stale_answer_ttl_s = 30,
                                  .delegation_max_age_s = 7 * 86400,
                                  .nta_lifetime_s = 3600,
@@ -386,6 +387,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                    .stale_client_timeout_ms = 1800,
                                    .stale_answer_ttl_s = 30,
                                    .stale_max_age_s = 3 * 86400,
+                                   .kept_max_age_s = 7 * 86400,
                                    .max_ttl_s = 86400};
 }
 
@@ -445,8 +447,6 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
         snprintf(ret_why, room, "more zones than the player holds");
         return 1;
     }
-    if (ret_config->netd.stale_enabled && ret_config->val.stale_max_age_s < 0)
-        ret_config->val.stale_max_age_s = ret_config->netd.stale_max_age_s;
     return 0;
 }
 

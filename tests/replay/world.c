@@ -153,7 +153,7 @@ static void take_verdict(struct world *world, const struct val_action *action)
     struct env env = world_env(world);
     uint32_t keep;
     netd_core_verdict(&world->config.netd, arena, &env, &client->question, &answer, reply, sizeof(reply),
-                      &size, &keep);
+                      &size, &keep, NULL);
     client_answer(client, reply, size);
 }
 
@@ -305,7 +305,7 @@ static bool try_stale(struct world *world, struct world_client *client, bool fin
     memstore_view(world->store, NULL, &view);
     struct env env = world_env(world);
     if (netd_core_timeout(&world->config.netd, arena, &env, &view, &client->question, final, EDE_NONE, "",
-                          reply, sizeof(reply), &size) != NETD_REPLY)
+                          reply, sizeof(reply), &size, NULL) != NETD_REPLY)
         return false;
     client_answer(client, reply, size);
     return true;
@@ -333,7 +333,7 @@ struct world_client *world_ask(struct world *world, struct slice packet, const s
         memstore_view(world->store, NULL, &view);
         env = world_env(world);
         outcome = netd_core_cache(&world->config.netd, arena, &env, &view, &client->question, reply,
-                                  sizeof(reply), &size, &refresh, &keep);
+                                  sizeof(reply), &size, &refresh, &keep, NULL);
     }
     if (outcome == NETD_DROP)
         client_answer(client, NULL, 0);
@@ -342,10 +342,10 @@ struct world_client *world_ask(struct world *world, struct slice packet, const s
     if (outcome == NETD_RESOLVE) {
         client->asked = true;
         client->give_up = mono_add_ms(world->now, CLIENT_GIVE_UP_MS);
-        bool stale_rule = world->config.netd.stale_enabled;
-        if (stale_rule)
+        bool waits = world->config.netd.stale_client_timeout_ms > 0 || netd_core_waits(&client->question);
+        if (world->config.netd.stale_client_timeout_ms > 0)
             client->timer = mono_add_ms(world->now, world->config.netd.stale_client_timeout_ms);
-        if (stale_rule && world->config.netd.stale_client_timeout_ms == 0)
+        if (!waits)
             try_stale(world, client, false);
         resolve(world, client, client->answered);
     } else if (refresh) {

@@ -22,6 +22,7 @@ struct lookup netd_lookup(const struct netd_config *config, struct arena *arena,
                            .checking_disabled = (question->flags & FLAG_CD) != 0,
                            .aggressive_denial = config->aggressive_denial,
                            .stale_max_s = -1,
+                           .answer_ttl = config->stale_answer_ttl_s,
                            .nsec3_iterations_max = config->nsec3_iterations,
                            .max_steps = BUDGET_CNAME_STEPS,
                            .nsec3_hash = config->nsec3_hash,
@@ -29,27 +30,6 @@ struct lookup netd_lookup(const struct netd_config *config, struct arena *arena,
                            .nsec3_budget = hashes,
                            .is_apart = config->exempt_count ? is_apart : NULL,
                            .apart_ctx = config};
-}
-
-/* Is what the question's own name holds in the last tenth of its life? */
-static bool due_for_refresh(const struct netd_config *config, struct arena *arena, const struct env *env,
-                            const struct cache_view *view, const struct netd_question *question)
-{
-    const uint16_t types[2] = {question->ask_type, TYPE_CNAME};
-    if (!config->prefetch)
-        return false;
-    for (unsigned i = 0; i < 2; i++) {
-        struct cache_key key;
-        struct slice value;
-        struct cache_rr rr;
-        if (cache_key_rr(question->qname, types[i], &key) != 0 ||
-            view->get(view->ctx, CACHE_RR, cache_key_slice(&key), &value) != 0 ||
-            cache_rr_decode(arena, cache_key_slice(&key), value, question->qname, types[i], &rr) != 0)
-            continue;
-        int64_t life = rr.expires.s - rr.stored.s, left = rr.expires.s - env->wall.s;
-        return life >= NETD_REFRESH_MIN_TTL_S && left <= life / 10;
-    }
-    return false;
 }
 
 /* RD=0 and the cache has no answer: the closest delegation it knows, as BIND and Unbound do. */
@@ -69,20 +49,49 @@ static void referral_answer(const struct lookup *lookup, const struct netd_quest
 
 static uint32_t keep_s(const struct netd_config *config, const struct answer *answer)
 {
-    if (answer->stale)
+    if (answer->stale || answer_is_continued(answer))
         return NETD_KEEP_STALE_S;
     return MIN(MIN(answer->ttl, config->max_ttl_s), NETD_KEEP_MAX_S);
+}
+
+bool answer_is_continued(const struct answer *answer)
+{
+    if (answer->stale || answer->rcode == RCODE_SERVFAIL)
+        return false;
+    if (answer->continued)
+        return true;
+    for (unsigned i = 0; i < answer->ede_count; i++)
+        if (answer->ede[i].code == EDE_STALE_ANSWER)
+            return true;
+    return false;
+}
+
+void told_make(const struct answer *answer, struct netd_told *ret_told)
+{
+    struct netd_told told = {.kind = NETD_FRESH, .ede = EDE_NONE};
+    if (answer->rcode == RCODE_SERVFAIL) {
+        told.kind = NETD_FAILED;
+        told.ede = answer->ede_count ? answer->ede[0].code : EDE_NONE;
+    } else if (answer->stale) {
+        told.kind = NETD_STALE;
+    } else if (answer_is_continued(answer)) {
+        told.kind = NETD_CONTINUED;
+    }
+    if (ret_told)
+        *ret_told = told;
 }
 
 bool stale_answer(const struct netd_config *config, struct arena *arena, const struct env *env,
                   const struct cache_view *view, const struct netd_question *question,
                   struct answer *ret_answer)
 {
-    if (!config->stale_enabled || !view)
+    if (!view || (question->flags & FLAG_RD) == 0)
         return false;
     uint32_t hashes;
     struct lookup lookup = netd_lookup(config, arena, env, view, question, &hashes);
     lookup.stale_max_s = config->stale_max_age_s;
+    lookup.stale_rule = &config->stale;
+    lookup.kept_max_s = config->kept_max_age_s;
     const uint8_t *next;
     struct answer answer = {0};
     if (cache_answer(&lookup, question->qname, question->ask_type, &answer, &next) != LOOKUP_HIT)
@@ -108,7 +117,8 @@ static void answer_failure(const struct netd_config *config, struct arena *arena
 enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena *arena,
                                   const struct env *env, const struct cache_view *view,
                                   const struct netd_question *question, uint8_t *reply, size_t room,
-                                  size_t *ret_size, bool *ret_refresh, uint32_t *ret_keep_s)
+                                  size_t *ret_size, bool *ret_refresh, uint32_t *ret_keep_s,
+                                  struct netd_told *ret_told)
 {
     uint32_t hashes;
     struct lookup lookup = netd_lookup(config, arena, env, view, question, &hashes);
@@ -118,7 +128,7 @@ enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena
     int outcome = cache_answer(&lookup, question->qname, question->ask_type, &answer, &next);
     switch (outcome) {
     case LOOKUP_HIT:
-        refresh = (question->flags & FLAG_RD) != 0 && due_for_refresh(config, arena, env, view, question);
+        refresh = config->prefetch && answer.due && (question->flags & FLAG_RD) != 0;
         any_answer(config, arena, env, view, question, &answer);
         break;
     case LOOKUP_FAILURE:
@@ -141,6 +151,7 @@ enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena
     }
     reply_from_answer(config, env, question, &answer, &(struct reply_extra){.ede = EDE_NONE}, reply, room,
                       ret_size);
+    told_make(&answer, ret_told);
     *ret_refresh = refresh;
     *ret_keep_s = keep ? keep_s(config, &answer) : 0;
     return NETD_REPLY;
@@ -163,7 +174,7 @@ static bool is_negative(const struct netd_question *question, const struct answe
 enum netd_outcome netd_core_verdict(const struct netd_config *config, struct arena *arena,
                                     const struct env *env, const struct netd_question *question,
                                     const struct answer *answer, uint8_t *reply, size_t room,
-                                    size_t *ret_size, uint32_t *ret_keep_s)
+                                    size_t *ret_size, uint32_t *ret_keep_s, struct netd_told *ret_told)
 {
     struct answer said = *answer;
     if (said.security == SECURITY_BOGUS && (question->flags & FLAG_CD) == 0) {
@@ -176,6 +187,7 @@ enum netd_outcome netd_core_verdict(const struct netd_config *config, struct are
     any_answer(config, arena, env, NULL, question, &said);
     reply_from_answer(config, env, question, &said, &(struct reply_extra){.ede = EDE_NONE}, reply, room,
                       ret_size);
+    told_make(&said, ret_told);
     *ret_keep_s = said.ttl == 0                  ? 0
                   : said.rcode == RCODE_SERVFAIL ? NETD_KEEP_STALE_S
                                                  : keep_s(config, &said);

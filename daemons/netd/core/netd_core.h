@@ -19,7 +19,7 @@
 #define NETD_COOKIE_SIZE       24u   /* client cookie 8, server cookie 16 (RFC 9018) */
 #define NETD_COOKIE_LIFE_S     3600  /* RFC 9018 4.3 */
 #define NETD_ARENA_BYTES       524288u /* an answer of 64 KiB, parsed and gathered, fits several times */
-#define NETD_REFRESH_MIN_TTL_S 10u     /* shorter-lived entries are not worth a prefetch */
+#define NETD_REFRESH_MIN_TTL_S LOOKUP_REFRESH_MIN_LIFE_S
 #define NETD_KEEP_MAX_S        86400u
 #define NETD_KEEP_STALE_S      1u /* a stale answer or failure in L1: sheds load, does not outlive the repair */
 
@@ -37,9 +37,9 @@ struct netd_config {
     bool aggressive_denial;
     uint16_t nsec3_iterations;
     uint16_t edns_size;
-    bool stale_enabled;
+    struct stale_rule stale;
     uint32_t stale_client_timeout_ms, stale_answer_ttl_s;
-    int64_t stale_max_age_s;
+    int64_t stale_max_age_s, kept_max_age_s;
     uint32_t max_ttl_s;
     nsec3_hash_fn nsec3_hash; /* NULL: no NSEC3 synthesis */
     void *nsec3_ctx;
@@ -70,6 +70,18 @@ enum netd_outcome {
     NETD_CACHE = 3,   /* well-formed and allowed: look into L1, then netd_core_cache */
 };
 
+/* What a reply is, for those who count. */
+enum netd_kind {
+    NETD_FRESH = 0,
+    NETD_CONTINUED = 1, /* fresh, by a kept link of a parent that fails (DESIGN 5.1) */
+    NETD_STALE = 2,
+    NETD_FAILED = 3, /* SERVFAIL */
+};
+struct netd_told {
+    uint8_t kind;
+    uint16_t ede; /* of a failure: the first code; EDE_NONE: no reason known */
+};
+
 /* Step 1: bytes to question, or an answer at once (FORMERR, NOTIMP, REFUSED, BADVERS, special-use names,
  * CHAOS). arena is scratch. NETD_REPLY, NETD_DROP or NETD_CACHE. room >= 512. */
 enum netd_outcome netd_core_receive(const struct netd_config *config, struct arena *arena,
@@ -77,24 +89,30 @@ enum netd_outcome netd_core_receive(const struct netd_config *config, struct are
                                     enum netd_transport transport, struct netd_question *ret_question,
                                     uint8_t *reply, size_t room, size_t *ret_size);
 /* Step 2: from the cache (L2). NETD_REPLY, or NETD_RESOLVE (miss; RD=0 never: that is answered from what
- * there is). ret_refresh: the hit is in the last tenth of its TTL: ask for a refresh besides. ret_keep_s:
- * seconds the reply may live in L1, 0 not at all. */
+ * there is). ret_refresh: some link of the hit is in the last tenth of its life: ask for a refresh besides.
+ * ret_keep_s: seconds the reply may live in L1, 0 not at all. Here and below ret_told may be NULL. */
 enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena *arena,
                                   const struct env *env, const struct cache_view *view,
                                   const struct netd_question *question, uint8_t *reply, size_t room,
-                                  size_t *ret_size, bool *ret_refresh, uint32_t *ret_keep_s);
+                                  size_t *ret_size, bool *ret_refresh, uint32_t *ret_keep_s,
+                                  struct netd_told *ret_told);
 /* Step 3a: the verdict came. Always NETD_REPLY. */
 enum netd_outcome netd_core_verdict(const struct netd_config *config, struct arena *arena,
                                     const struct env *env, const struct netd_question *question,
                                     const struct answer *answer, uint8_t *reply, size_t room,
-                                    size_t *ret_size, uint32_t *ret_keep_s);
-/* Step 3b: the client response timer ran out, or validatord is gone (ede says which, EDE_NONE: no reason
- * known). NETD_REPLY with stale data or, when final, SERVFAIL; NETD_RESOLVE: nothing stale, go on waiting.
- * view may be NULL (no cache can be read). */
+                                    size_t *ret_size, uint32_t *ret_keep_s, struct netd_told *ret_told);
+/* Does the question wait for fresh data even where the client response timer is 0? CD=1 does: it gets stale
+ * data only if nothing arrives (DESIGN 5 "CD"). */
+bool netd_core_waits(const struct netd_question *question);
+/* Step 3b: the client response timer ran out (ede is EDE_NONE: nothing has failed yet), or the end of waiting
+ * came, or validatord is gone. NETD_REPLY with stale data or, when final, SERVFAIL; NETD_RESOLVE: nothing
+ * stale, go on waiting. Beside it goes the last failure that the cache remembers of the name, which tells
+ * more, or else ede. view may be NULL (no cache can be read). */
 enum netd_outcome netd_core_timeout(const struct netd_config *config, struct arena *arena,
                                     const struct env *env, const struct cache_view *view,
                                     const struct netd_question *question, bool final, uint16_t ede,
-                                    const char *ede_text, uint8_t *reply, size_t room, size_t *ret_size);
+                                    const char *ede_text, uint8_t *reply, size_t room, size_t *ret_size,
+                                    struct netd_told *ret_told);
 
 /* Where in a ready reply the bytes are that change from client to client and from second to second. */
 #define NETD_INDEX_TTLS 56u /* more records than that are not kept in L1 */

@@ -56,11 +56,15 @@ void any_answer(const struct netd_config *config, struct arena *arena, const str
 struct lookup netd_lookup(const struct netd_config *config, struct arena *arena, const struct env *env,
                           const struct cache_view *view, const struct netd_question *question,
                           uint32_t *hashes);
-/* The last good data for question, at most stale_max_age_s past its expiry. true: *ret_answer, with the EDE.
- */
+/* The last good data for question, at most stale_max_age_s past its expiry, where stale data is switched on.
+ * Never for RD=0 (RFC 8767 4: such a question wants to know what the cache has). true: *ret_answer. */
 bool stale_answer(const struct netd_config *config, struct arena *arena, const struct env *env,
                   const struct cache_view *view, const struct netd_question *question,
                   struct answer *ret_answer);
+
+void told_make(const struct answer *answer, struct netd_told *ret_told);
+/* By a kept link of a parent that fails: fresh data with EDE 3. */
+bool answer_is_continued(const struct answer *answer);
 
 static inline uint16_t get16(const uint8_t *p)
 {

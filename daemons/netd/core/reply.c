@@ -75,7 +75,7 @@ static uint32_t ttl_of(const struct netd_config *config, const struct env *env, 
                        const struct rrset *set)
 {
     uint32_t ttl = MIN(set->ttl, config->max_ttl_s);
-    if (!answer->stale)
+    if (!answer->stale && !answer_is_continued(answer))
         return ttl;
     if (ttl == 0 || ttl > config->stale_answer_ttl_s)
         ttl = config->stale_answer_ttl_s; /* RFC 8767 4: 30 s */

@@ -86,16 +86,30 @@ static void put_wildcard(struct val_core *core, struct task *task, const struct 
         put_rr(core, &task->job, &key, &source);
 }
 
-/* The denials that a positive answer has refuted. */
-static void drop_negative(struct val_core *core, struct job *job, uint16_t type)
+/* May something of this security replace the denial of that key? As above: what is unexpired gives way only
+ * to what is no less secure. A missing one may be replaced by anything. */
+static bool may_replace_negative(struct val_core *core, struct arena *arena, const struct cache_key *key,
+                                 enum security security)
 {
+    struct slice value;
+    struct cache_neg old;
+
+    return !exists(core, CACHE_NEG, key, &value) ||
+           cache_neg_decode(arena, cache_key_slice(key), value, &old) != 0 ||
+           cache_ttl_left(old.stored, old.expires, core->env->wall) == 0 || security >= old.security;
+}
+
+/* The denials that a positive answer has refuted. */
+static void drop_negative(struct val_core *core, struct job *job, enum security security)
+{
+    const uint16_t types[] = {job->type, 0};
     struct cache_key key;
     struct slice value;
 
-    if (cache_key_rr(job->name, type, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
-        val_entries_remove(core, job, CACHE_NEG, &key);
-    if (cache_key_rr(job->name, 0, &key) == 0 && exists(core, CACHE_NEG, &key, &value))
-        val_entries_remove(core, job, CACHE_NEG, &key);
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+        if (cache_key_rr(job->name, types[i], &key) == 0 && exists(core, CACHE_NEG, &key, &value) &&
+            may_replace_negative(core, job->arena, &key, security))
+            val_entries_remove(core, job, CACHE_NEG, &key);
 }
 
 void val_entries_positive(struct val_core *core, struct task *task)
@@ -120,7 +134,7 @@ void val_entries_positive(struct val_core *core, struct task *task)
     if (main->security == SECURITY_SECURE && main->wildcard_labels)
         put_wildcard(core, task, &rr);
     if (task->finding.kind == FINDING_POSITIVE)
-        drop_negative(core, &task->job, task->job.type);
+        drop_negative(core, &task->job, main->security);
 }
 
 /* Data that a denial of no less security has refuted goes, once it is expired or the denial is as good. */
@@ -169,7 +183,8 @@ void val_entries_negative(struct val_core *core, struct task *task)
     if (task->insecure.ede != EDE_NONE)
         neg.ede[neg.ede_count++].code = task->insecure.ede;
     if (task->ttl == 0 || task->finding.main.count == 0 ||
-        cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key))
+        cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key) ||
+        !may_replace_negative(core, task->job.arena, &key, task->security))
         return;
     int r = rrset_list_add(task->job.arena, &neg.proof, &task->finding.main.items[0]);
     for (uint32_t i = 0; i < task->proof.count && r == 0; i++)

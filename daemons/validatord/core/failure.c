@@ -136,6 +136,21 @@ static bool last_failure(struct val_core *core, struct arena *arena, const uint8
            ret_neg->kind == CACHE_NEG_FAILURE;
 }
 
+/* Has the cache something good of the name and type, however old? Then who asks gets that meanwhile. */
+static bool has_good(struct val_core *core, struct job *job, uint16_t type)
+{
+    struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
+    struct answer answer;
+    const uint8_t *next;
+
+    lookup.stale_max_s = core->config.stale_max_age_s;
+    lookup.stale_rule = &core->config.stale;
+    lookup.aggressive_denial = false; /* costs hashes, and is no answer that was given before */
+    lookup.max_steps = 0;
+    int outcome = cache_answer(&lookup, job->name, type, &answer, &next);
+    return outcome == LOOKUP_HIT || outcome == LOOKUP_LOOP; /* the latter: a CNAME, which is not followed */
+}
+
 void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why)
 {
     struct cache_neg old, neg = {.kind = CACHE_NEG_FAILURE, .security = SECURITY_BOGUS, .failures = 1};
@@ -156,6 +171,8 @@ void val_failure_remember(struct val_core *core, struct job *job, uint16_t type,
         neg.security = SECURITY_INDETERMINATE;
     neg.stored = now;
     neg.expires.s = now.s + back_off(neg.failures, why->budget);
+    if (has_good(core, job, type)) /* RFC 8767 5: the failure recheck timer */
+        neg.expires.s = MAX(neg.expires.s, now.s + (int64_t)core->config.stale_recheck_s);
     neg.ede_count = 1;
     neg.ede[0].code = why->ede;
     neg.ede[0].text_size = why->text_size;

@@ -5,19 +5,16 @@
 
 #include "daemons/validatord/core/internal.h"
 
-/* The chain from the cache as far as it goes. The link a refresh is about is not taken from there. */
+/* The chain from the cache as far as it goes. For a refresh what is due for one is not in the cache, so that
+ * each link is fetched when its own time comes, and a refresh that nothing needs costs nothing. */
 static int look_up(struct val_core *core, struct question *question, struct answer *ret_part,
                    const uint8_t **ret_next)
 {
     struct job *job = &question->job;
-
-    if (question->refresh && question->steps == 0) {
-        *ret_next = question->current;
-        return LOOKUP_MISS;
-    }
     struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
     lookup.checking_disabled = job->checking_disabled;
     lookup.max_steps = job->purse->budget.cname_steps;
+    lookup.refresh = question->refresh;
     return cache_answer(&lookup, question->current, job->type, ret_part, ret_next);
 }
 
@@ -190,33 +187,49 @@ int val_question_run(struct val_core *core, struct question *question)
     return r;
 }
 
-/* RFC 8767: the last good answer, if there is one young enough, with the cause beside it. */
-static bool answer_stale(struct val_core *core, struct question *question, const struct failure *why)
+static void set_stale_ttl(struct rrset_list *list, uint32_t ttl)
+{
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->items[i].ttl == 0)
+            list->items[i].ttl = list->items[i].sig_ttl = ttl;
+}
+
+/* What the cache has of the rest of the chain from `name` on, however old. */
+static bool look_up_stale(struct val_core *core, struct question *question, const uint8_t *name,
+                          struct answer *ret_stale)
 {
     struct job *job = &question->job;
     struct lookup lookup = val_core_lookup(core, job->arena, job->purse);
-    struct answer stale;
     const uint8_t *next;
 
-    if (core->config.stale_max_age_s < 0)
-        return false;
     lookup.stale_max_s = core->config.stale_max_age_s;
+    lookup.stale_rule = &core->config.stale;
+    lookup.kept_max_s = core->config.delegation_max_age_s;
     lookup.checking_disabled = job->checking_disabled;
-    if (cache_answer(&lookup, job->name, job->type, &stale, &next) != LOOKUP_HIT)
-        return false;
-    verdict_start(&question->answer);
+    int outcome = cache_answer(&lookup, name, job->type, ret_stale, &next);
+    return outcome == LOOKUP_HIT || outcome == LOOKUP_YXDOMAIN;
+}
+
+/* RFC 8767: the last good answer, if there is one young enough, with the cause beside it. Links that were
+ * found fresh stand before it: a CNAME that moved is not taken back. */
+static bool answer_stale(struct val_core *core, struct question *question, const struct failure *why)
+{
+    struct answer *answer = &question->answer;
+    struct answer stale;
+    bool rest =
+        question->steps > 0 && question->current && look_up_stale(core, question, question->current, &stale);
+
+    if (!rest) {
+        if (!look_up_stale(core, question, question->job.name, &stale))
+            return false;
+        verdict_start(answer);
+    }
     if (verdict_merge(question, &stale) < 0)
         return false;
     if (!stale.stale)
         return true; /* fresh after all: a refresh failed, and what it was to replace is still good */
-    struct answer *answer = &question->answer;
-    for (uint32_t i = 0; i < answer->answer.count; i++)
-        if (answer->answer.items[i].ttl == 0)
-            answer->answer.items[i].ttl = answer->answer.items[i].sig_ttl = core->config.stale_answer_ttl_s;
-    for (uint32_t i = 0; i < answer->authority.count; i++)
-        if (answer->authority.items[i].ttl == 0)
-            answer->authority.items[i].ttl = answer->authority.items[i].sig_ttl =
-                core->config.stale_answer_ttl_s;
+    set_stale_ttl(&answer->answer, core->config.stale_answer_ttl_s);
+    set_stale_ttl(&answer->authority, core->config.stale_answer_ttl_s);
     answer->ttl = 0;
     answer_add_ede(answer, answer->rcode == RCODE_NXDOMAIN ? EDE_STALE_NXDOMAIN : EDE_STALE_ANSWER, NULL, 0);
     verdict_add_failure(answer, why);

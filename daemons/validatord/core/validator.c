@@ -47,6 +47,9 @@ static int copy_config(struct arena *arena, const struct val_config *config, str
     if (r == 0)
         r = copy_names(arena, config->apart_zones, config->apart_zone_count, &copy.apart_zones);
     if (r == 0)
+        r = copy_names(arena, config->stale.disabled_zones, config->stale.disabled_zone_count,
+                       &copy.stale.disabled_zones);
+    if (r == 0)
         *ret_config = copy;
     return r;
 }

@@ -40,8 +40,9 @@ struct val_config {
     bool aggressive_denial;
     uint16_t nsec3_iterations;
     uint32_t min_ttl_s, max_ttl_s;
-    int64_t stale_max_age_s; /* < 0: off */
-    uint32_t stale_answer_ttl_s;
+    struct stale_rule stale; /* where stale data may be given at all */
+    int64_t stale_max_age_s;
+    uint32_t stale_answer_ttl_s, stale_recheck_s;
     int64_t delegation_max_age_s;
     uint64_t nta_lifetime_s, nta_max_lifetime_s;
     /* clock_override is applied by the shell: env->wall already is the overridden time */

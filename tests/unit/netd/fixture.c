@@ -32,7 +32,7 @@ struct fixture *fixture_new(void)
                                      .aggressive_denial = true,
                                      .nsec3_iterations = 50,
                                      .edns_size = 1232,
-                                     .stale_enabled = true,
+                                     .stale = {.enabled = true},
                                      .stale_client_timeout_ms = 1800,
                                      .stale_answer_ttl_s = 30,
                                      .stale_max_age_s = 259200,

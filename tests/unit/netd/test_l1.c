@@ -26,7 +26,7 @@ static void make(struct fixture *f, unsigned n, uint8_t last, uint16_t flags, in
     rrset_list_add(f->arena, &answer.answer, &set);
     uint32_t keep_s;
     netd_core_verdict(&f->config, f->arena, &f->env, &f->question, &answer, f->reply, sizeof(f->reply),
-                      &f->size, &keep_s);
+                      &f->size, &keep_s, NULL);
 }
 
 static void put(struct l1 *l1, struct fixture *f, uint64_t epoch, uint64_t sequence, uint32_t keep_s)

@@ -37,7 +37,7 @@ static uint32_t verdict(struct fixture *f, const struct answer *answer)
 {
     uint32_t keep_s = 0;
     assert_int_equal(netd_core_verdict(&f->config, f->arena, &f->env, &f->question, answer, f->reply,
-                                       sizeof(f->reply), &f->size, &keep_s),
+                                       sizeof(f->reply), &f->size, &keep_s, NULL),
                      NETD_REPLY);
     parse_reply(f);
     return keep_s;
@@ -47,7 +47,7 @@ static enum netd_outcome cached(struct fixture *f, bool *ret_refresh, uint32_t *
 {
     enum netd_outcome outcome =
         netd_core_cache(&f->config, f->arena, &f->env, &f->view, &f->question, f->reply, sizeof(f->reply),
-                        &f->size, ret_refresh, ret_keep_s);
+                        &f->size, ret_refresh, ret_keep_s, NULL);
     if (outcome == NETD_REPLY)
         parse_reply(f);
     return outcome;
@@ -240,9 +240,9 @@ static void without_rd_a_miss_is_answered_from_what_there_is(void **state)
 
 static enum netd_outcome timed_out(struct fixture *f, bool final)
 {
-    enum netd_outcome outcome =
-        netd_core_timeout(&f->config, f->arena, &f->env, &f->view, &f->question, final,
-                          EDE_NO_REACHABLE_AUTHORITY, "nobody there", f->reply, sizeof(f->reply), &f->size);
+    enum netd_outcome outcome = netd_core_timeout(&f->config, f->arena, &f->env, &f->view, &f->question,
+                                                  final, EDE_NO_REACHABLE_AUTHORITY, "nobody there", f->reply,
+                                                  sizeof(f->reply), &f->size, NULL);
     if (outcome == NETD_REPLY)
         parse_reply(f);
     return outcome;
@@ -281,7 +281,7 @@ static void a_stale_ttl_never_reaches_past_a_signature_that_still_holds(void **s
 static void nothing_stale_ends_in_servfail_with_the_reason(void **state)
 {
     FIXTURE(f);
-    f->config.stale_enabled = false;
+    f->config.stale.enabled = false;
     struct rrset set = set_of(f, "www.example.", TYPE_A, 300, address4, 4, 1, 1, FAR_AHEAD);
     cache_put(f, &set, 1000, 300);
     ask(f, "www.example.", TYPE_A, FLAG_RD, 0);

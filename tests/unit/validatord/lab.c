@@ -28,7 +28,8 @@ struct lab *lab_new(void)
                                       .aggressive_denial = true,
                                       .nsec3_iterations = 50,
                                       .max_ttl_s = 86400,
-                                      .stale_max_age_s = -1,
+                                      .stale_max_age_s = 3 * 86400,
+                                      .stale_recheck_s = 30,
                                       .stale_answer_ttl_s = 30,
                                       .delegation_max_age_s = 604800};
     return lab;

@@ -16,7 +16,6 @@ static struct lab *lab_plain(void)
     lab_zone(lab, ".", LAB_NSEC, "");
     lab_zone(lab, "com.", LAB_NSEC, "");
     lab_zone(lab, "example.com.", LAB_NSEC, "www.example.com. 300 IN A 192.0.2.80\n");
-    lab->config.stale_max_age_s = -1;
     return lab;
 }
 
@@ -31,7 +30,7 @@ static int setup(void **state)
 static int setup_stale(void **state)
 {
     struct lab *lab = lab_plain();
-    lab->config.stale_max_age_s = 3 * 86400;
+    lab->config.stale.enabled = true;
     lab_start(lab);
     *state = lab;
     return 0;
@@ -101,7 +100,7 @@ static void bogus_refresh_leaves_the_good_entry(void **state)
 {
     struct lab *lab = *state;
     lab_ask(lab, "www.example.com.", TYPE_A);
-    lab_pass(lab, 10);
+    lab_pass(lab, 275);
     lab->bend = spoil_answers;
     struct val_question question = {.client = 3,
                                     .qname = zone_text_name(lab->arena, "www.example.com."),
@@ -114,20 +113,31 @@ static void bogus_refresh_leaves_the_good_entry(void **state)
     const struct answer *answer = lab_ask(lab, "www.example.com.", TYPE_A);
     assert_int_equal(answer->rcode, RCODE_NOERROR);
     assert_true(answer->authentic);
-    assert_int_equal(answer->ttl, 290);
+    assert_int_equal(answer->ttl, 25);
+    /* and no further one is sent after it while the failure is remembered */
+    unsigned upstream = lab->upstream;
+    lab_pass(lab, 10);
+    assert_int_equal(val_core_resolve(lab->core, &lab->env, &lab->view, &question), 0);
+    lab_drive(lab);
+    assert_int_equal(lab->upstream, upstream);
 }
 
-static void refresh_fetches_although_the_cache_has_it(void **state)
+static void refresh_fetches_what_is_near_its_end_and_nothing_else(void **state)
 {
     struct lab *lab = *state;
     lab_ask(lab, "www.example.com.", TYPE_A);
-    lab_pass(lab, 280);
+    lab_pass(lab, 260);
     unsigned before = lab->upstream;
     struct val_question question = {.client = 3,
                                     .qname = zone_text_name(lab->arena, "www.example.com."),
                                     .qtype = TYPE_A,
                                     .refresh = true,
                                     .budget = budget_fresh(lab->env.mono)};
+    assert_int_equal(val_core_resolve(lab->core, &lab->env, &lab->view, &question), 0);
+    lab_drive(lab);
+    assert_int_equal(lab->upstream, before);
+    lab_pass(lab, 20);
+    question.budget = budget_fresh(lab->env.mono);
     assert_int_equal(val_core_resolve(lab->core, &lab->env, &lab->view, &question), 0);
     lab_drive(lab);
     assert_int_equal(lab->upstream, before + 1);
@@ -524,7 +534,7 @@ int main(void)
         TEST(unreachable_is_ede_22_and_remembered),
         TEST(failures_back_off_from_5_seconds_to_5_minutes),
         TEST(bogus_refresh_leaves_the_good_entry),
-        TEST(refresh_fetches_although_the_cache_has_it),
+        TEST(refresh_fetches_what_is_near_its_end_and_nothing_else),
         cmocka_unit_test_setup_teardown(stale_answer_on_unreachable_and_on_bogus, setup_stale, teardown),
         cmocka_unit_test_setup_teardown(stale_data_too_old_is_not_used, setup_stale, teardown),
         TEST(cd_bytes_never_answer_a_validating_client),
