@@ -33,14 +33,30 @@ char *conf_strdup(struct conf *conf, const char *text)
     return copy;
 }
 
+/* What a file holds must not reach the terminal as a command to it. */
+static void show_controls(const char *text, char *buf, size_t size)
+{
+    size_t used = 0;
+    for (const unsigned char *c = (const unsigned char *)text; *c && used + 8 < size; c++) {
+        if (*c < 0x20 || *c == 0x7f)
+            used += (size_t)snprintf(buf + used, size - used, "\\x%02x", *c);
+        else if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) /* C1, in UTF-8 */
+            used += (size_t)snprintf(buf + used, size - used, "\\x%02x", *++c);
+        else
+            buf[used++] = (char)*c;
+    }
+    buf[used] = '\0';
+}
+
 static void add_complaint(struct conf *conf, unsigned line, bool elsewhere, const char *file,
                           unsigned shown_line, const char *format, va_list args)
 {
     assert(!conf->builtin); /* the built-in text is right, or a test says so */
     if (conf->complaint_count == CONF_MAX_MESSAGES)
         return;
-    char what[768], message[1280];
-    vsnprintf(what, sizeof(what), format, args);
+    char raw[768], what[1024], message[1536];
+    vsnprintf(raw, sizeof(raw), format, args);
+    show_controls(raw, what, sizeof(what));
     snprintf(message, sizeof(message), "%s:%u: %s", file, shown_line, what);
     struct conf_complaint complaint = {
         .elsewhere = elsewhere, .line = line, .text = conf_strdup(conf, message)};
@@ -155,9 +171,14 @@ static void walk_document(struct conf *conf, yaml_node_t *root)
         walk_section(conf, queue[i], queue, &queue_size, ARRAY_SIZE(queue));
 }
 
-static void complain_syntax(struct conf *conf, const yaml_parser_t *parser)
+static void complain_syntax(struct conf *conf, const yaml_parser_t *parser, const char *text, size_t size)
 {
     unsigned line = (unsigned)parser->problem_mark.line + 1;
+    if (parser->error == YAML_READER_ERROR) { /* which has no mark */
+        line = 1;
+        for (size_t i = 0; i < MIN(parser->problem_offset, size); i++)
+            line += text[i] == '\n';
+    }
     if (parser->error == YAML_READER_ERROR)
         conf_complain(conf, line, "not text (%s, byte %zu); write UTF-8", parser->problem,
                       parser->problem_offset);
@@ -175,16 +196,23 @@ static int read_text(struct conf *conf, const char *text, size_t size)
     if (!yaml_parser_initialize(&parser))
         return -ENOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-    if (!yaml_parser_load(&parser, &document)) {
-        if (parser.error == YAML_MEMORY_ERROR)
-            conf->failure = -ENOMEM;
-        else
-            complain_syntax(conf, &parser);
-    } else {
+    bool more = true;
+    for (unsigned documents = 0; more && documents < 2; documents++) {
+        if (!yaml_parser_load(&parser, &document)) {
+            if (parser.error == YAML_MEMORY_ERROR)
+                conf->failure = -ENOMEM;
+            else
+                complain_syntax(conf, &parser, text, size);
+            break;
+        }
         conf->document = &document;
         yaml_node_t *root = yaml_document_get_root_node(&document);
-        if (root)
+        if (root && documents == 0)
             walk_document(conf, root);
+        else if (root)
+            conf_complain(conf, conf_line(root),
+                          "a second document begins behind ---; keep one, nothing else is read");
+        more = root;
         conf->document = NULL;
         yaml_document_delete(&document);
     }

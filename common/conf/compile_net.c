@@ -16,7 +16,8 @@ static const char *word(const struct conf_key *key)
 static const char *item_text(struct conf *conf, const struct conf_key *key, yaml_node_t *item,
                              const char *what)
 {
-    if (item->type == YAML_SCALAR_NODE && item->data.scalar.length > 0 && item->data.scalar.length < 1024)
+    if (item->type == YAML_SCALAR_NODE && item->data.scalar.length > 0 && item->data.scalar.length < 1024 &&
+        strlen((const char *)item->data.scalar.value) == item->data.scalar.length)
         return (const char *)item->data.scalar.value;
     conf_complain(conf, conf_line(item), "%s holds something that is no %s; write a list of them in quotes",
                   word(key), what);
@@ -155,6 +156,7 @@ static bool prefix_from_text(struct conf *conf, const struct conf_key *key, unsi
                       word(key), text);
         return false;
     }
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     unsigned bits = (unsigned)prefix->address.len * 8;
     prefix->length = bits;
     if (text[size] == '/') {
@@ -166,6 +168,13 @@ static bool prefix_from_text(struct conf *conf, const struct conf_key *key, unsi
             return false;
         }
         prefix->length = (uint32_t)length;
+    }
+    /* Clients over IPv4 are known by their IPv4 address alone, so this would match nobody. */
+    if (bits == 128 && prefix->length > 96 && memcmp(prefix->address.data, mapped, sizeof(mapped)) == 0) {
+        const uint8_t *v4 = prefix->address.data + 12;
+        conf_complain(conf, line, "%s: \"%s\" is an IPv4 prefix in IPv6's clothes; write %u.%u.%u.%u/%u",
+                      word(key), text, v4[0], v4[1], v4[2], v4[3], prefix->length - 96);
+        return false;
     }
     uint8_t masked[16];
     memcpy(masked, prefix->address.data, prefix->address.len);
@@ -244,6 +253,21 @@ static bool zone_from_text(struct conf *conf, const struct conf_key *key, yaml_n
     const char *text = item_text(conf, key, node, "zone");
     if (!text)
         return false;
+    /* libldns takes any octet for a letter; here it is a list without commas, or letters meant as such. */
+    for (const char *c = text; *c; c++) {
+        if (*c == '\\' && c[1])
+            c++;
+        else if ((unsigned char)*c > 0x7e || (unsigned char)*c <= ' ') {
+            conf_complain(conf, conf_line(node), "%s: \"%s\" has %s in it; write %s", word(key), text,
+                          (unsigned char)*c > 0x7e ? "letters outside ASCII"
+                          : *c == ' '              ? "a space"
+                                                   : "a control character",
+                          (unsigned char)*c > 0x7e
+                              ? "its A-label, for example \"xn--bcher-kva.example.\""
+                              : "one name, or a list of names: [ a.example., b.example. ]");
+            return false;
+        }
+    }
     if (conf_name(conf, text, ret_zone) == 0)
         return true;
     conf_complain(conf, conf_line(node),

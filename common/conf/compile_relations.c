@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/conf/compile_internal.h"
+#include "common/wire/name.h"
 
 /* A daemon takes at most this many passed sockets (DAEMON_MAX_FDS), two of which are its edge and control. */
 #define MAX_NETD_SOCKETS 1022u
@@ -58,6 +59,48 @@ static void check_sources(struct conf *conf)
                 i + 1);
 }
 
+/* RFC 8624, RFC 9904: what validatord checks. */
+static bool anchor_usable(const Holdfast__Config__Snapshot *s, const Holdfast__Config__Anchor *anchor)
+{
+    enum { TYPE_DS = 43 };
+    bool ds = anchor->type == TYPE_DS;
+    uint8_t algorithm = ds ? anchor->rdata.data[2] : anchor->rdata.data[3];
+    bool sha1 = algorithm == 5 || algorithm == 7;
+    bool known = sha1 || algorithm == 8 || algorithm == 10 || (algorithm >= 13 && algorithm <= 16);
+    if (ds) {
+        uint8_t digest = anchor->rdata.data[3];
+        sha1 |= digest == 1;
+        known &= digest == 1 || digest == 2 || digest == 4;
+    }
+    return known && (!sha1 || s->allow_sha1);
+}
+
+/* A zone whose anchors are all of algorithms that validatord does not know is insecure (RFC 4035 5.2), with
+ * all below it: nobody who writes an anchor means that. */
+static void check_anchors(struct conf *conf)
+{
+    const Holdfast__Config__Snapshot *s = conf->snapshot;
+    for (size_t i = 0; i < s->n_trust_anchors; i++) {
+        const ProtobufCBinaryData *zone = &s->trust_anchors[i]->zone;
+        bool first = true, usable = false;
+        for (size_t j = 0; j < s->n_trust_anchors; j++) {
+            const ProtobufCBinaryData *other = &s->trust_anchors[j]->zone;
+            if (other->len != zone->len || memcmp(other->data, zone->data, zone->len) != 0)
+                continue;
+            first &= j >= i;
+            usable |= anchor_usable(s, s->trust_anchors[j]);
+        }
+        char text[NAME_TEXT_MAX];
+        if (first && !usable)
+            conf_complain(
+                conf, either_line(conf, "dnssec.trust_anchors", "dnssec.allow_sha1"),
+                "trust_anchors: %s would not be validated, no anchor of it has an algorithm and a "
+                "digest that are supported (and SHA-1 is off unless allow_sha1 is true); add a DS with "
+                "SHA-256, or remove them",
+                name_to_text(zone->data, text));
+    }
+}
+
 void conf_check_relations(struct conf *conf)
 {
     const Holdfast__Config__Snapshot *s = conf->snapshot;
@@ -76,4 +119,5 @@ void conf_check_relations(struct conf *conf)
     check_zones(conf);
     check_sockets(conf);
     check_sources(conf);
+    check_anchors(conf);
 }

@@ -22,8 +22,10 @@ const char *conf_scalar(struct conf *conf, const struct conf_key *key, yaml_node
         conf_complain(conf, conf_line(node), "%s takes one value; write %s", word(key), what);
     else if (node->data.scalar.length == 0)
         conf_complain(conf, conf_line(node), "%s has no value; write %s", word(key), what);
-    else if (strlen((char *)node->data.scalar.value) != node->data.scalar.length ||
-             node->data.scalar.length > 4096)
+    else if (node->data.scalar.length >= 4096)
+        conf_complain(conf, conf_line(node), "%s has a value of %zu octets; write %s", word(key),
+                      node->data.scalar.length, what);
+    else if (strlen((char *)node->data.scalar.value) != node->data.scalar.length)
         conf_complain(conf, conf_line(node), "%s has a value that is not text; write %s", word(key), what);
     else
         return (const char *)node->data.scalar.value;

@@ -1,8 +1,11 @@
 /* Root hints and trust anchors: built in, or files in zone format, read with libldns line by line. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ldns/ldns.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/conf/compile_internal.h"
 
@@ -28,11 +31,13 @@ static void each_record(struct source *source, FILE *file,
     uint32_t ttl = 3600;
     ldns_rdf *origin = ldns_dname_new_frm_str("."), *previous = NULL;
     int line = 0;
-    while (!feof(file)) {
+    while (!feof(file) && !ferror(file)) {
         ldns_rr *rr = NULL;
         ldns_status status = ldns_rr_new_frm_fp_l(&rr, file, &ttl, &origin, &previous, &line);
         source->at = MAX(line, 1);
-        if (status == LDNS_STATUS_OK && rr)
+        if (status == LDNS_STATUS_OK && rr && ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
+            COMPLAIN(source, "a record of another class than IN; remove it");
+        else if (status == LDNS_STATUS_OK && rr)
             fn(source, rr, ctx);
         else if (status == LDNS_STATUS_SYNTAX_INCLUDE)
             COMPLAIN(source, "$INCLUDE is not followed; write the records into this file");
@@ -54,13 +59,21 @@ static FILE *open_named(struct conf *conf, unsigned line, const char *path, char
         snprintf(full, 4352, "%s", path);
     else
         snprintf(full, 4352, "%.*s/%s", (int)MIN(slash - conf->file, 200), conf->file, path);
-    FILE *file = fopen(full, "re");
-    if (!file)
+    /* What is no file could keep us waiting, or never end. */
+    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    FILE *file = NULL;
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+        conf_complain(conf, line,
+                      "\"%s\" is no regular file; write builtin or the path of a file in zone format", full);
+    else if (fd < 0 || !(file = fdopen(fd, "r")))
         conf_complain(conf, line,
                       "cannot read \"%s\" (%s); write builtin or the path of a file in zone format", full,
                       strerror(errno));
     else
-        conf_note_source(conf, full, fileno(file));
+        conf_note_source(conf, full, fd);
+    if (!file && fd >= 0)
+        close(fd);
     return file;
 }
 

@@ -16,6 +16,9 @@ static int compile(struct ctl *ctl, int argc, char **argv, struct conf **ret_con
                                              .state_directory = ctl->state_directory};
     struct conf *conf = NULL;
     int r = conf_compile_file(path, &overrides, &conf);
+    if (r == -EFBIG)
+        return ctl_fail(ctl, CTL_FAILED,
+                        "%s is larger than a configuration may be (1 MiB); name the right file", path);
     if (r < 0)
         return ctl_fail(ctl, CTL_FAILED, "cannot read %s: %s; name the configuration file", path,
                         strerror(-r));

@@ -293,6 +293,37 @@ static void each_mistake_says_what_would_be_right(void **state)
     assert_mistake("log: { level: [ info ] }", "test.yaml:1: ", "takes one value");
 }
 
+static void what_no_text_editor_shows_is_still_named_with_its_line(void **state)
+{
+    /* libyaml knows no line where its reader fails. */
+    assert_mistake("server:\n  workers: 1\n# caf\xe9\nlog: {}\n", "test.yaml:3: ", "write UTF-8");
+    assert_mistake("server:\n  workers: 1\n\x01\n", "test.yaml:3: ", "write UTF-8");
+    /* A terminal must not be told what to do by a file. */
+    assert_mistake("server: { \"\\e[31mworkers\": 1 }\n", "test.yaml:1: unknown key \"\\x1b[31mworkers\"",
+                   "");
+    assert_mistake("server: { \"work\\ners\": 1 }\n", "test.yaml:1: unknown key \"work\\x0aers\"",
+                   "did you mean");
+    assert_mistake("dnssec: { insecure_zones: [ \"a.\\0b\" ] }\n", "test.yaml:1: ", "in quotes");
+    assert_mistake("server: { workers: 1 }\n---\nserver: { workers: 2 }\n",
+                   "test.yaml:3: ", "second document");
+    assert_mistake("server: { workers: 1 }\n---\n  ]\n", "test.yaml:3: ", "brackets");
+    conf_free(compile_good("---\nserver: { workers: 1 }\n...\n# end\n"));
+}
+
+static void names_that_no_zone_has_are_mistakes(void **state)
+{
+    /* A list without its commas, and letters that the DNS carries as A-labels only (RFC 5891). */
+    assert_mistake("dnssec: { insecure_zones: a.example b.example }", "test.yaml:1: ", "a space");
+    assert_mistake("dnssec: { insecure_zones: [ \"b\xc3\xbc"
+                   "cher.example\" ] }",
+                   "test.yaml:1: ", "A-label");
+    assert_mistake("resolve: { stub: [ { zone: \"b\xc3\xbc"
+                   "cher.example\", to: [ 192.0.2.1 ] } ] }",
+                   "test.yaml:1: ", "A-label");
+    conf_free(compile_good("dnssec: { insecure_zones: [ 'a\\032b.example', 'xn--bcher-kva.example' ] }"));
+    assert_mistake("server: { allow: [ \"::ffff:10.0.0.0/104\" ] }", "test.yaml:1: ", "write 10.0.0.0/8");
+}
+
 static void more_sockets_than_netd_can_be_passed_are_refused(void **state)
 {
     char text[1024] = "server: { workers: 64, listen: [";
@@ -311,6 +342,13 @@ static char *temporary_file(const char *text)
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
     return path;
+}
+
+static void forget_file(struct conf *conf, char *path)
+{
+    conf_free(conf);
+    unlink(path);
+    free(path);
 }
 
 static struct conf *compile_with_file(const char *format, const char *content, char **ret_path)
@@ -382,6 +420,49 @@ static void mistakes_in_zone_files_name_their_own_line(void **state)
         unlink(path);
         free(path);
     }
+}
+
+static void what_is_no_zone_file_is_refused_and_ends(void **state)
+{
+    static const char *const format[] = {"resolve: { root_hints: %s }", "dnssec: { trust_anchors: %s }"};
+    static const char *const paths[] = {"/", "/dev/zero", "/dev/null"};
+    for (size_t i = 0; i < ARRAY_SIZE(format); i++)
+        for (size_t j = 0; j < ARRAY_SIZE(paths); j++) {
+            char text[128];
+            snprintf(text, sizeof(text), format[i], paths[j]);
+            assert_mistake(text, "test.yaml:1: ", "no regular file");
+        }
+}
+
+static void anchors_that_would_switch_validation_off_are_mistakes(void **state)
+{
+    /* An algorithm and a digest type that nobody has assigned, and SHA-1 (RFC 9905). */
+    static const char useless[] =
+        "example. DS 1 250 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+        "example. DS 2 8 200 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+        "example. DS 3 8 1 E06D44B80B8F1D39A95C0B0D7C65D08458E88040\n";
+    char beside_a_good_one[1024], *path;
+    struct conf *conf = compile_with_file("dnssec: { trust_anchors: %s }", useless, &path);
+    assert_int_equal(conf_message_count(conf), 1);
+    assert_non_null(
+        strstr(conf_message(conf, 0), "test.yaml:1: trust_anchors: example. would not be validated"));
+    assert_non_null(strchr(conf_message(conf, 0), ';'));
+    forget_file(conf, path);
+    conf = compile_with_file("dnssec: { allow_sha1: true, trust_anchors: %s }", useless, &path);
+    assert_int_equal(conf_message_count(conf), 0);
+    forget_file(conf, path);
+    snprintf(beside_a_good_one, sizeof(beside_a_good_one),
+             "%sexample. DS 4 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n",
+             useless);
+    conf = compile_with_file("dnssec: { trust_anchors: %s }", beside_a_good_one, &path);
+    assert_int_equal(conf_message_count(conf), 0);
+    forget_file(conf, path);
+    conf = compile_with_file(
+        "dnssec: { trust_anchors: %s }",
+        ". CH DS 1 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n", &path);
+    assert_int_equal(conf_message_count(conf), 1);
+    assert_non_null(strstr(conf_message(conf, 0), "class"));
+    forget_file(conf, path);
 }
 
 static void what_is_shown_compiles_to_the_same(void **state)
@@ -462,9 +543,13 @@ int main(void)
         cmocka_unit_test(every_key_is_taken_over),
         cmocka_unit_test(ten_mistakes_are_ten_messages_with_line_and_cure),
         cmocka_unit_test(each_mistake_says_what_would_be_right),
+        cmocka_unit_test(what_no_text_editor_shows_is_still_named_with_its_line),
+        cmocka_unit_test(names_that_no_zone_has_are_mistakes),
         cmocka_unit_test(more_sockets_than_netd_can_be_passed_are_refused),
         cmocka_unit_test(hints_and_anchors_come_from_zone_files),
         cmocka_unit_test(mistakes_in_zone_files_name_their_own_line),
+        cmocka_unit_test(what_is_no_zone_file_is_refused_and_ends),
+        cmocka_unit_test(anchors_that_would_switch_validation_off_are_mistakes),
         cmocka_unit_test(what_is_shown_compiles_to_the_same),
         cmocka_unit_test(what_is_written_is_what_daemons_load),
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
