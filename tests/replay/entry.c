@@ -5,7 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/wire/dns.h"
+
 #define EDNS_OPTION_EDE 15u
+#define UDP_SIZE        1232u
 
 static ldns_pkt *parse(struct slice wire)
 {
@@ -18,6 +21,14 @@ static ldns_pkt *parse(struct slice wire)
 static const ldns_rr *question_of(const ldns_rr_list *list)
 {
     return ldns_rr_list_rr_count(list) ? ldns_rr_list_rr(list, 0) : NULL;
+}
+
+/* The question's name, letter for letter. */
+static bool same_case(struct slice query, const ldns_rr *wanted)
+{
+    const ldns_rdf *name = ldns_rr_owner(wanted);
+    size_t size = ldns_rdf_size(name);
+    return query.size >= 12 + size && memcmp(query.data + 12, ldns_rdf_data(name), size) == 0;
 }
 
 bool entry_matches(const struct rpl_entry *entry, struct slice query, bool tcp)
@@ -38,6 +49,8 @@ bool entry_matches(const struct rpl_entry *entry, struct slice query, bool tcp)
         good = asked && wanted &&
                (ldns_dname_compare(ldns_rr_owner(asked), ldns_rr_owner(wanted)) == 0 ||
                 ldns_dname_is_subdomain(ldns_rr_owner(asked), ldns_rr_owner(wanted)));
+    if ((m & RPL_QCASE) && good)
+        good = asked && wanted && same_case(query, wanted);
     if (m & RPL_DO)
         good = good && ldns_pkt_edns_do(pkt);
     if (m & RPL_NO_DO)
@@ -55,7 +68,7 @@ bool entry_matches(const struct rpl_entry *entry, struct slice query, bool tcp)
 static size_t raw_reply(const struct rpl_entry *entry, struct slice query, uint8_t *out)
 {
     memcpy(out, entry->raw, entry->raw_size);
-    if (entry->copy_id && query.size >= 2 && entry->raw_size >= 2)
+    if (query.size >= 2 && entry->raw_size >= 2)
         memcpy(out, query.data, 2);
     return entry->raw_size;
 }
@@ -66,7 +79,9 @@ size_t entry_reply(const struct rpl_entry *entry, struct slice query, uint8_t *o
         return raw_reply(entry, query, out);
     ldns_pkt *asked = query.size ? parse(query) : NULL;
     ldns_pkt *pkt = ldns_pkt_new();
-    ldns_pkt_set_id(pkt, entry->copy_id && asked ? ldns_pkt_id(asked) : 0);
+    /* The other players hand a reply to whoever waits for it, whatever its id; a wrong one is MISBEHAVE
+     * badid. */
+    ldns_pkt_set_id(pkt, asked ? ldns_pkt_id(asked) : 0);
     ldns_pkt_set_opcode(pkt, (ldns_pkt_opcode)entry->opcode);
     ldns_pkt_set_rcode(pkt, entry->rcode & 15);
     ldns_pkt_set_flags(pkt, 0);
@@ -171,6 +186,14 @@ static const char *rcode_name(uint16_t rcode)
     return t ? t->name : "?";
 }
 
+/* Questions go in over TCP. What is wanted with TC was asked for over UDP: the answer has to be too long for
+ * that. */
+static uint16_t flags_over_udp(const struct rpl_entry *entry, struct slice answer)
+{
+    uint16_t flags = (uint16_t)(answer.data[2] << 8 | answer.data[3]);
+    return answer.size > UDP_SIZE ? flags | (entry->flags & FLAG_TC) : flags;
+}
+
 static const char *check_parsed(const struct rpl_entry *entry, const ldns_pkt *pkt, uint16_t wire_flags,
                                 char *detail, size_t room)
 {
@@ -204,22 +227,29 @@ static const char *check_parsed(const struct rpl_entry *entry, const ldns_pkt *p
     return NULL;
 }
 
+/* Bytes, but for the id; or what MATCH names, where that is no more than the RCODE. */
+static int check_raw(const struct rpl_entry *entry, struct slice answer, char *why, size_t room)
+{
+    const uint8_t *raw = entry->raw;
+    bool same = answer.size == entry->raw_size && memcmp(answer.data + 2, raw + 2, answer.size - 2) == 0;
+    if (entry->match == RPL_RCODE)
+        same = answer.size >= 12 && entry->raw_size >= 12 && (answer.data[3] & 15) == (raw[3] & 15);
+    if (!same)
+        snprintf(why, room, "%s", entry->match == RPL_RCODE ? "rcode differs" : "bytes differ");
+    return !same;
+}
+
 int entry_check(const struct rpl_entry *entry, struct slice answer, char *why, size_t room)
 {
-    if (entry->has_raw) {
-        uint8_t *raw = entry->raw;
-        if (answer.size == entry->raw_size && memcmp(answer.data + 2, raw + 2, answer.size - 2) == 0)
-            return 0;
-        snprintf(why, room, "bytes differ");
-        return 1;
-    }
+    if (entry->has_raw)
+        return check_raw(entry, answer, why, room);
     ldns_pkt *pkt = parse(answer);
     if (!pkt) {
         snprintf(why, room, "the answer does not parse");
         return 1;
     }
     char detail[128];
-    uint16_t flags = (uint16_t)(answer.data[2] << 8 | answer.data[3]);
+    uint16_t flags = flags_over_udp(entry, answer);
     const char *fault = check_parsed(entry, pkt, flags, detail, sizeof(detail));
     if (fault)
         snprintf(why, room, "%s%s", fault, detail);

@@ -119,9 +119,9 @@ static int add_snoop(struct mapping *m, const struct rpl_option *option)
     char prefix[128] = "", what[64] = "";
     if (sscanf(option->value, "%127s %63s", prefix, what) != 2)
         return refuse(m, option);
-    if (strcmp(what, "allow_snoop") != 0)
-        return 0;
-    if (m->config->netd.allow_snoop_count == MAX_ITEMS ||
+    if (strcmp(what, "allow") == 0)
+        return 0; /* everybody is */
+    if (strcmp(what, "allow_snoop") != 0 || m->config->netd.allow_snoop_count == MAX_ITEMS ||
         read_prefix(prefix, &m->snoop[m->config->netd.allow_snoop_count]))
         return refuse(m, option);
     m->config->netd.allow_snoop_count++;
@@ -160,11 +160,9 @@ static const struct {
     {"verbosity"},
     {"log-servfail"},
     {"val-log-level"},
-    {"harden-glue"},
     {"harden-referral-path"},
     {"harden-unknown-additional"},
     {"harden-unverified-glue"},
-    {"harden-below-nxdomain"},
     {"prefetch-key"},
     {"rrset-cache-size"},
     {"msg-cache-size"},
@@ -178,13 +176,16 @@ static const struct {
 };
 
 /* `min_ttl = 300`, `max_ttl = 600`: Deckard's form of the TTL limits. */
-static void set_feature(struct mapping *m, const char *value)
+static int set_feature(struct mapping *m, const struct rpl_option *option)
 {
     unsigned seconds;
-    if (sscanf(value, "min_ttl = %u", &seconds) == 1)
+    if (sscanf(option->value, "min_ttl = %u", &seconds) == 1)
         m->config->val.min_ttl_s = seconds;
-    if (sscanf(value, "max_ttl = %u", &seconds) == 1)
+    else if (sscanf(option->value, "max_ttl = %u", &seconds) == 1)
         m->config->val.max_ttl_s = m->config->netd.max_ttl_s = seconds;
+    else
+        return refuse(m, option);
+    return 0;
 }
 
 static void set_date(struct mapping *m, const char *value)
@@ -208,6 +209,25 @@ static int add_root_hint(struct mapping *m, const struct rpl_option *option)
     name_from_text("k.root-servers.net.", hint->name);
     hint->addresses = keep(&address, sizeof(address));
     hint->count = 1;
+    return 0;
+}
+
+/* The same for a server that everything is forwarded to. */
+static int add_root_forwarder(struct mapping *m, const struct rpl_option *option)
+{
+    char word[128] = "";
+    struct rec_config *rec = &m->config->rec;
+    struct val_config *val = &m->config->val;
+    struct address address;
+    if (rec->zone_count == MAX_ITEMS || sscanf(option->value, "%127s", word) != 1 ||
+        scenario_address(word, &address))
+        return refuse(m, option);
+    struct rec_zone_servers *zone = &m->zones[rec->zone_count++];
+    name_copy(name_root, zone->zone);
+    zone->to = keep(&address, sizeof(address));
+    zone->count = 1;
+    zone->forward = true;
+    m->forwards[val->forward_zone_count++] = m->apart[val->apart_zone_count++] = zone->zone;
     return 0;
 }
 
@@ -265,11 +285,19 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
     else if (strcmp(k, "val-nsec3-keysize-iterations") == 0)
         c->val.nsec3_iterations = c->netd.nsec3_iterations = highest_iterations(v);
     else if (strcmp(k, "features") == 0)
-        set_feature(m, v);
+        return set_feature(m, o);
     else if (strcmp(k, "cache-max-ttl") == 0)
         c->val.max_ttl_s = c->netd.max_ttl_s = (uint32_t)atoi(v);
     else if (strcmp(k, "cache-min-ttl") == 0)
         c->val.min_ttl_s = (uint32_t)atoi(v);
+    else if (strcmp(k, "max-query-restarts") == 0) /* the limit of CNAME steps, BUDGET_CNAME_STEPS */
+        return atoi(v) == 11 ? 0 : refuse(m, o);
+    else if (strcmp(k, "harden-glue") == 0 || strcmp(k, "harden-below-nxdomain") == 0)
+        return yes(v) ? 0 : refuse(m, o); /* always so */
+    else if (strcmp(k, "forward-addr") == 0)
+        return add_root_forwarder(m, o);
+    else if (strncmp(k, "log-", 4) == 0 || (strlen(k) > 6 && strcmp(k + strlen(k) - 6, "-slabs") == 0))
+        return 0;
     else if (strcmp(k, "harden-algo-downgrade") == 0 || strcmp(k, "harden-dnssec-stripped") == 0)
         /* RFC 6840 5.11: any valid path suffices; a zone with a DS that is not signed is bogus */
         return yes(v) == (k[7] == 'd') ? 0 : refuse(m, o);
@@ -319,6 +347,10 @@ static int finish_clause(struct mapping *m)
 static int map_clause(struct mapping *m, const struct rpl_option *o)
 {
     const char *k = o->key;
+    if (strcmp(o->section, "stub-zone") != 0 && strcmp(o->section, "forward-zone") != 0) {
+        snprintf(m->why, m->why_room, "%s has no counterpart", o->section);
+        return 1;
+    }
     if (strcmp(k, "name") == 0) {
         if (m->clause_named && finish_clause(m))
             return refuse(m, o);

@@ -56,7 +56,7 @@ static void note_out(struct player *p, const struct exchange *exchange, const ch
 static bool later_steps_answer(const struct rpl_step *step)
 {
     for (; step; step = step->next)
-        if (step->kind == RPL_STEP_REPLY || step->kind == RPL_STEP_TIMEOUT ||
+        if (step->kind == RPL_STEP_REPLY || step->kind == RPL_STEP_TIMEOUT || step->kind == RPL_STEP_ERROR ||
             step->kind == RPL_STEP_CHECK_OUT_QUERY)
             return true;
     return false;
@@ -145,8 +145,10 @@ static void settle(struct player *p)
             note_out(p, exchange, "pending");
             continue;
         }
-        note_out(p, exchange, entry ? "answered" : "no entry, SERVFAIL");
-        answer_exchange(p, exchange, entry);
+        bool silent = entry && entry->silent;
+        note_out(p, exchange, silent ? "silence" : entry ? "answered" : "no entry, SERVFAIL");
+        if (!silent)
+            answer_exchange(p, exchange, entry);
     }
 }
 
@@ -332,6 +334,18 @@ static int step_timeout(struct player *p)
     return 0;
 }
 
+/* The transport gives up on what is pending. */
+static int step_error(struct player *p)
+{
+    struct exchange *exchange = pending_match(p, NULL);
+    if (!exchange)
+        return report(p, "no question waits for this error", NULL, (struct slice){0});
+    note_out(p, exchange, "fails");
+    world_fail(p->world, exchange, REC_FAIL_CLOSED);
+    settle(p);
+    return 0;
+}
+
 static bool all_quiet(struct player *p)
 {
     LIST_FOREACH (pos, world_clients(p->world))
@@ -364,6 +378,8 @@ static int play_step(struct player *p)
         return 0;
     case RPL_STEP_TIMEOUT:
         return step_timeout(p);
+    case RPL_STEP_ERROR:
+        return step_error(p);
     case RPL_STEP_ASK:
         return step_ask(p);
     case RPL_STEP_TRAFFIC:
@@ -398,13 +414,14 @@ enum play_result play(const char *path, bool trace)
     static struct world_config config;
     struct player player = {.scenario = &scenario, .trace = trace};
     char why[256];
-    if (scenario_read(path, &scenario)) {
-        printf("%s\n", scenario.error);
-        return PLAY_FAILED;
-    }
+    int unread = scenario_read(path, &scenario);
     if (options_map(&scenario, &config, why, sizeof(why))) {
         printf("%s\n", why);
         return PLAY_SKIPPED;
+    }
+    if (unread) {
+        printf("%s\n", scenario.unsupported[0] ? scenario.unsupported : scenario.error);
+        return scenario.unsupported[0] ? PLAY_SKIPPED : PLAY_FAILED;
     }
     if (zones_sign(scenario.zones, config.start.s, why, sizeof(why))) {
         printf("%s: %s\n", path, why);

@@ -1,3 +1,4 @@
+#include "tests/replay/reader.h"
 #include "tests/replay/zone.h"
 
 #include <arpa/inet.h>
@@ -7,22 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define DEFAULT_TTL 3600u /* of a record that gives none, as the other players have it */
-
-struct reader {
-    FILE *file;
-    struct scenario *scenario;
-    unsigned line_number;
-    char origin[1024]; /* $ORIGIN in force */
-    char line[RPL_MAX_LINE];
-    struct rpl_option **option_tail;
-    struct rpl_range **range_tail;
-    struct rpl_step **step_tail;
-    struct play_zone **zone_tail;
-    struct play_server **server_tail;
-};
-
-static void *must_calloc(size_t size)
+void *reader_calloc(size_t size)
 {
     void *p = calloc(1, size);
     if (!p)
@@ -30,12 +16,20 @@ static void *must_calloc(size_t size)
     return p;
 }
 
-static int fail(struct reader *r, const char *what)
+int reader_fail(struct reader *r, const char *what)
 {
     if (!r->scenario->error[0])
         snprintf(r->scenario->error, sizeof(r->scenario->error), "%.400s:%u: %s", r->scenario->path,
                  r->line_number, what);
     return 1;
+}
+
+int reader_unsupported(struct reader *r, const char *what)
+{
+    if (!r->scenario->unsupported[0])
+        snprintf(r->scenario->unsupported, sizeof(r->scenario->unsupported), "%.100s has no counterpart",
+                 what);
+    return reader_fail(r, "has no counterpart");
 }
 
 int scenario_address(const char *text, struct address *ret_address)
@@ -60,7 +54,7 @@ int scenario_address(const char *text, struct address *ret_address)
 
 /* The next line with content, trimmed; false at the end of the file. Comments are kept out: a `;` outside
  * quotes. */
-static bool next_line(struct reader *r)
+bool reader_line(struct reader *r)
 {
     while (fgets(r->line, sizeof(r->line), r->file)) {
         r->line_number++;
@@ -91,7 +85,7 @@ static bool next_line(struct reader *r)
     return false;
 }
 
-static bool starts_with(const char *line, const char *word)
+bool reader_begins(const char *line, const char *word)
 {
     size_t n = strlen(word);
     return strncmp(line, word, n) == 0 && (line[n] == '\0' || isspace((unsigned char)line[n]));
@@ -100,7 +94,7 @@ static bool starts_with(const char *line, const char *word)
 static void add_option(struct reader *r, const char *section, unsigned index, const char *key,
                        const char *value)
 {
-    struct rpl_option *option = must_calloc(sizeof(*option));
+    struct rpl_option *option = reader_calloc(sizeof(*option));
     option->section = section;
     option->section_index = index;
     option->key = strdup(key);
@@ -114,8 +108,8 @@ static int read_options(struct reader *r)
 {
     const char *section = "server";
     unsigned index = 0;
-    while (next_line(r)) {
-        if (starts_with(r->line, "CONFIG_END"))
+    while (reader_line(r)) {
+        if (reader_begins(r->line, "CONFIG_END"))
             return 0;
         char *hash = strchr(r->line, '#');
         if (hash && (hash == r->line || isspace((unsigned char)hash[-1])))
@@ -167,247 +161,45 @@ static int read_options(struct reader *r)
             add_option(r, section, index, key, value);
         }
     }
-    return fail(r, "no CONFIG_END");
+    return reader_fail(r, "no CONFIG_END");
 }
 
-static const struct {
-    const char *word;
-    unsigned bit;
-} match_words[] = {
-    {"opcode", RPL_OPCODE},
-    {"qtype", RPL_QTYPE},
-    {"qname", RPL_QNAME},
-    {"subdomain", RPL_SUBDOMAIN},
-    {"rcode", RPL_RCODE},
-    {"question", RPL_QUESTION},
-    {"answer", RPL_ANSWER},
-    {"authority", RPL_AUTHORITY},
-    {"additional", RPL_ADDITIONAL},
-    {"all", RPL_ALL},
-    {"ttl", RPL_TTL},
-    {"DO", RPL_DO},
-    {"noDO", RPL_NO_DO},
-    {"UDP", RPL_UDP},
-    {"TCP", RPL_TCP},
-    {"flags", RPL_FLAGS},
-    {"noedns", RPL_NO_EDNS},
-    {"none", 0},
-};
-
-static int read_match(struct reader *r, struct rpl_entry *entry, char *words)
+static int range_address(struct rpl_range *range, const char *text)
 {
-    for (char *save, *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
-        unsigned i = 0;
-        if (strncmp(w, "ede=", 4) == 0) {
-            entry->match |= RPL_EDE;
-            entry->ede = strcmp(w + 4, "any") == 0 ? -1 : atoi(w + 4);
-            continue;
-        }
-        while (i < ARRAY_SIZE(match_words) && strcasecmp(match_words[i].word, w) != 0)
-            i++;
-        if (i == ARRAY_SIZE(match_words))
-            return fail(r, "unknown word in MATCH");
-        entry->match |= match_words[i].bit;
-    }
-    return 0;
-}
-
-static const struct {
-    const char *word;
-    uint16_t flag;
-} reply_flags[] = {{"QR", 0x8000}, {"AA", 0x0400}, {"TC", 0x0200}, {"RD", 0x0100},
-                   {"RA", 0x0080}, {"AD", 0x0020}, {"CD", 0x0010}};
-
-static int read_reply(struct reader *r, struct rpl_entry *entry, char *words)
-{
-    for (char *save, *w = strtok_r(words, " \t", &save); w; w = strtok_r(NULL, " \t", &save)) {
-        unsigned i = 0;
-        while (i < ARRAY_SIZE(reply_flags) && strcasecmp(reply_flags[i].word, w) != 0)
-            i++;
-        const ldns_lookup_table *t;
-        if (i < ARRAY_SIZE(reply_flags))
-            entry->flags |= reply_flags[i].flag;
-        else if (strcasecmp(w, "DO") == 0)
-            entry->want_do = true;
-        else if ((t = ldns_lookup_by_name(ldns_rcodes, w)))
-            entry->rcode = (uint16_t)t->id;
-        else if ((t = ldns_lookup_by_name(ldns_opcodes, w)))
-            entry->opcode = (uint8_t)t->id;
-        else
-            return fail(r, "unknown word in REPLY");
-    }
-    return 0;
-}
-
-static int add_hex(struct rpl_entry *entry, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        unsigned value;
-        if (isspace((unsigned char)*p))
-            continue;
-        if (sscanf(p, "%2x", &value) != 1 || !isxdigit((unsigned char)p[1]) || entry->raw_size >= 65535)
-            return 1;
-        entry->raw[entry->raw_size++] = (uint8_t)value;
-        p++;
-    }
-    return 0;
-}
-
-static int read_hex(struct reader *r, struct rpl_entry *entry, bool until_end)
-{
-    entry->has_raw = true;
-    if (!entry->raw)
-        entry->raw = must_calloc(65536);
-    while (next_line(r)) {
-        if (until_end && starts_with(r->line, "HEX_ANSWER_END"))
-            return 0;
-        if (add_hex(entry, r->line))
-            return fail(r, "not hexadecimal");
-        if (!until_end)
-            return 0;
-    }
-    return fail(r, "file ends inside hexadecimal");
-}
-
-/* `owner [ttl] [IN] type \# size hex`: bytes as they stand, of the size the type wants or not. */
-static ldns_rr *raw_record(const char *line, ldns_rdf *origin)
-{
-    char copy[RPL_MAX_LINE], *save;
-    static uint8_t data[65536];
-    size_t size = 0;
-    snprintf(copy, sizeof(copy), "%s", line);
-    char *word = strtok_r(copy, " \t", &save);
-    ldns_rdf *owner = word ? ldns_dname_new_frm_str(word) : NULL;
-    ldns_rr *rr = owner ? ldns_rr_new() : NULL;
-    if (!rr)
-        return NULL;
-    if (word[strlen(word) - 1] != '.' && origin)
-        ldns_dname_cat(owner, origin);
-    ldns_rr_set_owner(rr, owner);
-    ldns_rr_set_ttl(rr, DEFAULT_TTL);
-    ldns_rr_set_class(rr, LDNS_RR_CLASS_IN);
-    while ((word = strtok_r(NULL, " \t", &save)) && strcmp(word, "\\#") != 0) {
-        if (isdigit((unsigned char)word[0]))
-            ldns_rr_set_ttl(rr, (uint32_t)atol(word));
-        else if (strcasecmp(word, "IN") != 0)
-            ldns_rr_set_type(rr, ldns_get_rr_type_by_name(word));
-    }
-    strtok_r(NULL, " \t", &save); /* the size, which the hexadecimal shows */
-    while ((word = strtok_r(NULL, " \t", &save)))
-        for (unsigned byte; sscanf(word, "%2x", &byte) == 1 && word[1] && size < sizeof(data); word += 2)
-            data[size++] = (uint8_t)byte;
-    ldns_rr_push_rdf(rr, ldns_rdf_new_frm_data(LDNS_RDF_TYPE_NONE, size, data));
-    return rr;
-}
-
-static int read_record(struct reader *r, struct rpl_entry *entry, int section, ldns_rdf **origin,
-                       ldns_rdf **previous)
-{
-    ldns_rr *rr = NULL;
-    /* A record may go on over lines inside parentheses. */
-    size_t size = strlen(r->line);
-    if (strchr(r->line, '(') && !strchr(r->line, ')')) {
-        char whole[RPL_MAX_LINE];
-        memcpy(whole, r->line, size + 1);
-        while (next_line(r) && size + strlen(r->line) + 2 < sizeof(whole)) {
-            size += (size_t)snprintf(whole + size, sizeof(whole) - size, " %s", r->line);
-            if (strchr(r->line, ')'))
-                break;
-        }
-        memcpy(r->line, whole, size + 1);
-        for (char *p = r->line; *p; p++)
-            if (*p == '(' || *p == ')')
-                *p = ' ';
-    }
-    if (strstr(r->line, " \\# ") || strstr(r->line, "\t\\# ")) {
-        rr = raw_record(r->line, *origin);
-        if (!rr)
-            return fail(r, "not a record of the form of RFC 3597");
-        ldns_rr_list_push_rr(entry->section[MAX(section, 0)], rr);
-        return 0;
-    }
-    ldns_status status = section < 0 ? ldns_rr_new_question_frm_str(&rr, r->line, *origin, previous)
-                                     : ldns_rr_new_frm_str(&rr, r->line, DEFAULT_TTL, *origin, previous);
-    if (status == LDNS_STATUS_SYNTAX_MISSING_VALUE_ERR && strstr(r->line, "RRSIG")) {
-        /* a signature that was taken away: one octet, which verifies nothing */
-        strcat(r->line, " AA==");
-        status = ldns_rr_new_frm_str(&rr, r->line, DEFAULT_TTL, *origin, previous);
-    }
-    if (status != LDNS_STATUS_OK)
-        return fail(r, ldns_get_errorstr_by_id(status));
-    ldns_rr_list_push_rr(section < 0 ? entry->question : entry->section[section], rr);
-    return 0;
-}
-
-static int read_entry(struct reader *r, struct rpl_entry **ret_entry)
-{
-    struct rpl_entry *entry = must_calloc(sizeof(*entry));
-    ldns_rdf *origin = ldns_dname_new_frm_str(r->origin), *previous = NULL;
-    int section = -1, known = 0;
-    entry->question = ldns_rr_list_new();
-    for (int i = 0; i < 3; i++)
-        entry->section[i] = ldns_rr_list_new();
-    while (next_line(r)) {
-        int bad = 0;
-        if (starts_with(r->line, "ENTRY_END")) {
-            *ret_entry = entry;
-            return 0;
-        } else if (starts_with(r->line, "MATCH")) {
-            bad = read_match(r, entry, r->line + 5);
-        } else if (starts_with(r->line, "ADJUST")) {
-            entry->copy_id |= strstr(r->line, "copy_id") != NULL;
-            entry->copy_query |= strstr(r->line, "copy_query") != NULL;
-        } else if (starts_with(r->line, "REPLY") || starts_with(r->line, "FLAGS")) {
-            bad = read_reply(r, entry, r->line + 5);
-        } else if (starts_with(r->line, "MANDATORY")) {
-            continue; /* that an entry is used at all is another player's check */
-        } else if (starts_with(r->line, "SECTION")) {
-            static const char *const names[] = {"QUESTION", "ANSWER", "AUTHORITY", "ADDITIONAL"};
-            for (known = 0; known < 4 && !strstr(r->line + 7, names[known]); known++)
-                ;
-            if (known == 4)
-                return fail(r, "unknown SECTION");
-            section = known - 1;
-        } else if (starts_with(r->line, "HEX_ANSWER_BEGIN")) {
-            bad = read_hex(r, entry, true);
-        } else if (starts_with(r->line, "RAW")) {
-            bad = read_hex(r, entry, false);
-        } else {
-            bad = read_record(r, entry, section, &origin, &previous);
-        }
-        if (bad)
-            return 1;
-    }
-    return fail(r, "file ends inside an entry");
+    if (range->address_count == ARRAY_SIZE(range->address))
+        return 1;
+    return scenario_address(text, &range->address[range->address_count++]);
 }
 
 static int read_range(struct reader *r)
 {
-    struct rpl_range *range = must_calloc(sizeof(*range));
+    struct rpl_range *range = reader_calloc(sizeof(*range));
     struct rpl_entry **tail = &range->entries;
-    if (sscanf(r->line, "RANGE_BEGIN %u %u", &range->from, &range->to) != 2)
-        return fail(r, "RANGE_BEGIN wants two step numbers");
-    while (next_line(r)) {
-        if (starts_with(r->line, "RANGE_END")) {
+    int used = 0;
+    if (sscanf(r->line, "RANGE_BEGIN %u %u%n", &range->from, &range->to, &used) != 2)
+        return reader_fail(r, "RANGE_BEGIN wants two step numbers");
+    for (char *save, *w = strtok_r(r->line + used, " \t", &save); w; w = strtok_r(NULL, " \t", &save))
+        if (range_address(range, w))
+            return reader_fail(r, "not an address");
+    while (reader_line(r)) {
+        if (reader_begins(r->line, "RANGE_END")) {
             *r->range_tail = range;
             r->range_tail = &range->next;
             return 0;
         }
-        if (starts_with(r->line, "ADDRESS")) {
-            char word[64];
-            if (range->address_count == ARRAY_SIZE(range->address) ||
-                sscanf(r->line, "ADDRESS %63s", word) != 1 ||
-                scenario_address(word, &range->address[range->address_count++]))
-                return fail(r, "not an address");
-        } else if (starts_with(r->line, "ENTRY_BEGIN")) {
-            if (read_entry(r, tail))
+        if (reader_begins(r->line, "ADDRESS")) {
+            char word[64] = "";
+            if (sscanf(r->line, "ADDRESS %63s", word) != 1 || range_address(range, word))
+                return reader_fail(r, "not an address");
+        } else if (reader_begins(r->line, "ENTRY_BEGIN")) {
+            if (reader_entry(r, tail))
                 return 1;
             tail = &(*tail)->next;
         } else {
-            return fail(r, "unknown word in a range");
+            return reader_fail(r, "unknown word in a range");
         }
     }
-    return fail(r, "file ends inside a range");
+    return reader_fail(r, "file ends inside a range");
 }
 
 static const struct {
@@ -421,6 +213,7 @@ static const struct {
     {"CHECK_OUT_QUERY", RPL_STEP_CHECK_OUT_QUERY, true},
     {"TIME_PASSES", RPL_STEP_TIME_PASSES, false},
     {"TIMEOUT", RPL_STEP_TIMEOUT, false},
+    {"ERROR", RPL_STEP_ERROR, false},
     {"ASK", RPL_STEP_ASK, false},
     {"NTA", RPL_STEP_NTA, false},
     {"NTA_REMOVE", RPL_STEP_NTA_REMOVE, false},
@@ -430,61 +223,70 @@ static const struct {
     {"NOTHING", RPL_STEP_NOTHING, false},
 };
 
+/* Steps that look into another engine, or are arithmetic on what was found there. */
+static const char *const foreign_steps[] = {"ASSIGN",    "CHECK_AUTOTRUST", "CHECK_TEMPFILE",
+                                            "INFRA_RTT", "FLUSH_MESSAGE",   "EXPIRE_MESSAGE"};
+
 static int read_step(struct reader *r)
 {
-    struct rpl_step *step = must_calloc(sizeof(*step));
+    struct rpl_step *step = reader_calloc(sizeof(*step));
     char word[64] = "", rest[1024] = "", address[64];
     unsigned i = 0;
     if (sscanf(r->line, "STEP %u %63s %1023[^\n]", &step->number, word, rest) < 2)
-        return fail(r, "STEP wants a number and a kind");
+        return reader_fail(r, "STEP wants a number and a kind");
     while (i < ARRAY_SIZE(step_words) && strcmp(step_words[i].word, word) != 0)
         i++;
+    for (unsigned k = 0; k < ARRAY_SIZE(foreign_steps); k++)
+        if (strcmp(foreign_steps[k], word) == 0)
+            return reader_unsupported(r, word);
     if (i == ARRAY_SIZE(step_words))
-        return fail(r, "unknown kind of STEP");
+        return reader_fail(r, "unknown kind of STEP");
     step->kind = step_words[i].kind;
     step->ask = strdup(rest);
+    if (step->kind == RPL_STEP_TIME_PASSES && reader_begins(rest, "EVAL"))
+        return reader_unsupported(r, "TIME_PASSES EVAL");
     if (sscanf(rest, "ELAPSE %lf", &step->elapse_s) != 1 && step->kind == RPL_STEP_TIME_PASSES)
-        return fail(r, "TIME_PASSES wants ELAPSE and seconds");
+        return reader_fail(r, "TIME_PASSES wants ELAPSE and seconds");
     if (sscanf(rest, "ADDRESS %63s", address) == 1 && scenario_address(address, &step->address))
-        return fail(r, "not an address");
+        return reader_fail(r, "not an address");
     *r->step_tail = step;
     r->step_tail = &step->next;
     if (!step_words[i].entry)
         return 0;
-    if (!next_line(r))
-        return fail(r, "file ends after a STEP");
-    if (starts_with(r->line, "ADDRESS")) {
+    if (!reader_line(r))
+        return reader_fail(r, "file ends after a STEP");
+    if (reader_begins(r->line, "ADDRESS")) {
         if (sscanf(r->line, "ADDRESS %63s", address) != 1 || scenario_address(address, &step->address))
-            return fail(r, "not an address");
-        if (!next_line(r))
-            return fail(r, "file ends after a STEP");
+            return reader_fail(r, "not an address");
+        if (!reader_line(r))
+            return reader_fail(r, "file ends after a STEP");
     }
-    if (!starts_with(r->line, "ENTRY_BEGIN"))
-        return fail(r, "this STEP wants an entry");
-    return read_entry(r, &step->entry);
+    if (!reader_begins(r->line, "ENTRY_BEGIN"))
+        return reader_fail(r, "this STEP wants an entry");
+    return reader_entry(r, &step->entry);
 }
 
 static int read_zone(struct reader *r)
 {
     char why[512] = "";
     if (zone_begin(r->line, r->zone_tail, why, sizeof(why)))
-        return fail(r, why);
+        return reader_fail(r, why);
     struct play_zone *zone = *r->zone_tail;
     r->zone_tail = &zone->next;
-    while (next_line(r)) {
-        if (starts_with(r->line, "ZONE_END"))
+    while (reader_line(r)) {
+        if (reader_begins(r->line, "ZONE_END"))
             return 0;
         if (zone_line(zone, r->line, why, sizeof(why)))
-            return fail(r, why);
+            return reader_fail(r, why);
     }
-    return fail(r, "file ends inside a zone");
+    return reader_fail(r, "file ends inside a zone");
 }
 
 static int read_server(struct reader *r)
 {
     char why[512] = "";
     if (server_line(r->line, r->server_tail, why, sizeof(why)))
-        return fail(r, why);
+        return reader_fail(r, why);
     r->server_tail = &(*r->server_tail)->next;
     return 0;
 }
@@ -494,24 +296,30 @@ static int read_include(struct reader *r);
 /* One statement behind the options. 0; 1: see the error; 2: SCENARIO_END. */
 static int read_statement(struct reader *r)
 {
-    if (starts_with(r->line, "SCENARIO_BEGIN")) {
+    if (reader_begins(r->line, "SCENARIO_BEGIN")) {
         snprintf(r->scenario->title, sizeof(r->scenario->title), "%.500s",
                  r->line + strlen("SCENARIO_BEGIN"));
         return 0;
     }
-    if (starts_with(r->line, "RANGE_BEGIN"))
+    if (reader_begins(r->line, "RANGE_BEGIN"))
         return read_range(r);
-    if (starts_with(r->line, "ZONE_BEGIN"))
+    if (reader_begins(r->line, "ZONE_BEGIN"))
         return read_zone(r);
-    if (starts_with(r->line, "MISBEHAVE"))
+    if (reader_begins(r->line, "MISBEHAVE"))
         return read_server(r);
-    if (starts_with(r->line, "INCLUDE"))
+    if (reader_begins(r->line, "INCLUDE"))
         return read_include(r);
-    if (starts_with(r->line, "STEP"))
+    if (reader_begins(r->line, "STEP"))
         return read_step(r);
-    if (starts_with(r->line, "SCENARIO_END"))
+    if (reader_begins(r->line, "SCENARIO_END"))
         return 2;
-    return fail(r, "unknown statement");
+    if (reader_begins(r->line, "RANGE_END")) /* one too many, as some files have it */
+        return 0;
+    static const char *const foreign[] = {"AUTOTRUST_FILE", "TEMPFILE_NAME", "TEMPFILE_CONTENTS"};
+    for (unsigned i = 0; i < ARRAY_SIZE(foreign); i++)
+        if (reader_begins(r->line, foreign[i]))
+            return reader_unsupported(r, foreign[i]);
+    return reader_fail(r, "unknown statement");
 }
 
 /* INCLUDE file: its statements as if they stood here; the path is relative to the scenario's folder. */
@@ -523,18 +331,18 @@ static int read_include(struct reader *r)
     unsigned outer_line = r->line_number;
     int bad = 0;
     if (sscanf(r->line, "INCLUDE %255s", name) != 1)
-        return fail(r, "INCLUDE wants a file");
+        return reader_fail(r, "INCLUDE wants a file");
     snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - r->scenario->path + 1) : 0,
              r->scenario->path, name);
     r->file = fopen(path, "r");
     if (!r->file) {
         r->file = outer;
-        return fail(r, "the included file cannot be opened");
+        return reader_fail(r, "the included file cannot be opened");
     }
     r->line_number = 0;
-    while (!bad && next_line(r))
-        bad =
-            starts_with(r->line, "INCLUDE") ? fail(r, "INCLUDE inside an included file") : read_statement(r);
+    while (!bad && reader_line(r))
+        bad = reader_begins(r->line, "INCLUDE") ? reader_fail(r, "INCLUDE inside an included file")
+                                                : read_statement(r);
     fclose(r->file);
     r->file = outer;
     r->line_number = outer_line;
@@ -543,7 +351,7 @@ static int read_include(struct reader *r)
 
 int scenario_read(const char *path, struct scenario *ret_scenario)
 {
-    struct reader *r = must_calloc(sizeof(*r));
+    struct reader *r = reader_calloc(sizeof(*r));
     int bad = 0;
     memset(ret_scenario, 0, sizeof(*ret_scenario));
     snprintf(ret_scenario->path, sizeof(ret_scenario->path), "%s", path);
@@ -556,19 +364,19 @@ int scenario_read(const char *path, struct scenario *ret_scenario)
     r->server_tail = &ret_scenario->servers;
     r->file = fopen(path, "r");
     if (!r->file) {
-        fail(r, "cannot be opened");
+        reader_fail(r, "cannot be opened");
         free(r);
         return 1;
     }
     bad = read_options(r);
     bool ended = false;
-    while (!bad && !ended && next_line(r)) {
+    while (!bad && !ended && reader_line(r)) {
         bad = read_statement(r);
         ended = bad == 2;
         bad = ended ? 0 : bad;
     }
     if (!bad && !ended)
-        bad = fail(r, "no SCENARIO_END");
+        bad = reader_fail(r, "no SCENARIO_END");
     fclose(r->file);
     free(r);
     return bad;

@@ -5,7 +5,7 @@
  *   options … CONFIG_END
  *   SCENARIO_BEGIN title … SCENARIO_END
  *   RANGE_BEGIN from to / ADDRESS a… / entries / RANGE_END
- *   STEP n QUERY|REPLY|CHECK_ANSWER|CHECK_OUT_QUERY|TIME_PASSES|TIMEOUT|TRAFFIC|NOTHING, then one entry
+ *   STEP n QUERY|REPLY|CHECK_ANSWER|CHECK_OUT_QUERY|TIME_PASSES|TIMEOUT|ERROR|TRAFFIC|NOTHING, then one entry
  *   STEP n NTA name [seconds], NTA_REMOVE name, FLUSH (the whole cache), RESTART (validatord and recursord,
  * over the same cache): the player's own
  *   STEP n ASK …, one question with what is expected of its answer on one line: the player's own, see
@@ -41,14 +41,15 @@ enum rpl_match {
     RPL_FLAGS = 1 << 15,
     RPL_EDE = 1 << 16,
     RPL_NO_EDNS = 1 << 17,
+    RPL_QCASE = 1 << 18,
 };
 
 struct rpl_entry {
     struct rpl_entry *next;
     unsigned match;
-    int ede; /* with RPL_EDE: the code wanted; -1: any */
-    bool copy_id, copy_query;
-    uint16_t flags; /* QR AA TC RD RA AD CD of the REPLY line */
+    int ede;                          /* with RPL_EDE: the code wanted; -1: any */
+    bool copy_id, copy_query, silent; /* silent: takes the question and never answers */
+    uint16_t flags;                   /* QR AA TC RD RA AD CD of the REPLY line */
     uint8_t opcode;
     uint16_t rcode;
     bool want_do;
@@ -73,6 +74,7 @@ enum rpl_step_kind {
     RPL_STEP_CHECK_OUT_QUERY,
     RPL_STEP_TIME_PASSES,
     RPL_STEP_TIMEOUT,
+    RPL_STEP_ERROR,
     RPL_STEP_TRAFFIC,
     RPL_STEP_NOTHING,
     RPL_STEP_ASK,
@@ -109,7 +111,8 @@ struct scenario {
     struct play_server *servers;
     struct rpl_range *ranges;
     struct rpl_step *steps;
-    char error[512]; /* where and what, when reading failed */
+    char error[512];       /* where and what, when reading failed */
+    char unsupported[512]; /* what it uses that has no counterpart here; empty: nothing */
 };
 
 /* Reads the file; everything is allocated for the life of the process (a process plays one scenario). 0, or
