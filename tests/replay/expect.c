@@ -97,6 +97,8 @@ static int read_wanted(char *words, struct expectation *e)
             e->upstream_most = atol(w + 10);
         else if (strncmp(w, "upstream=", 9) == 0)
             e->upstream_exact = atol(w + 9);
+        else if (strncmp(w, "seconds<=", 9) == 0)
+            e->seconds_most = atof(w + 9);
         else
             return 1;
     }
@@ -113,7 +115,8 @@ int expect_read(const char *line, struct expectation *ret_expect, uint8_t *packe
                             .ttl = -1,
                             .upstream_most = -1,
                             .upstream_least = -1,
-                            .upstream_exact = -1};
+                            .upstream_exact = -1,
+                            .seconds_most = -1};
     char copy[1024];
     snprintf(copy, sizeof(copy), "%s", line);
     snprintf(why, room, "ASK cannot be read: %s", line);
@@ -267,7 +270,8 @@ static unsigned rcode_of(const ldns_pkt *pkt)
     return (unsigned)ldns_pkt_get_rcode(pkt) | (unsigned)ldns_pkt_edns_extended_rcode(pkt) << 4;
 }
 
-int expect_check(const struct expectation *e, struct slice answer, unsigned upstream, char *why, size_t room)
+int expect_check(const struct expectation *e, struct slice answer, unsigned upstream, double seconds,
+                 char *why, size_t room)
 {
     ldns_pkt *pkt = NULL;
     if (ldns_wire2pkt(&pkt, answer.data, answer.size) != LDNS_STATUS_OK) {
@@ -299,6 +303,8 @@ int expect_check(const struct expectation *e, struct slice answer, unsigned upst
                  upstream);
     else if (e->upstream_exact >= 0 && upstream != e->upstream_exact)
         snprintf(why, room, "questions upstream: %ld wanted, %u went out", e->upstream_exact, upstream);
+    else if (e->seconds_most >= 0 && seconds > e->seconds_most)
+        snprintf(why, room, "at most %.1f seconds wanted, it took %.1f", e->seconds_most, seconds);
     else
         bad = check_sections(e, pkt, why, room) || (e->has_data && check_data(e, pkt, why, room));
     ldns_pkt_free(pkt);

@@ -13,6 +13,7 @@ struct expectation {
     int not_ede;    /* code that may not be there; -1 */
     long ttl;       /* -1 not looked at */
     long upstream_most, upstream_least, upstream_exact;
+    double seconds_most; /* until the answer; < 0: not looked at */
     char answer_types[256], authority_types[256]; /* empty: not looked at */
     bool has_data;
     char data[1024];
@@ -20,5 +21,6 @@ struct expectation {
 
 /* Reads the line; packet (512 bytes at least) gets the question as sent. 0; 1 and why. */
 int expect_read(const char *line, struct expectation *ret_expect, uint8_t *packet, char *why, size_t room);
-int expect_check(const struct expectation *expect, struct slice answer, unsigned upstream, char *why,
+int expect_check(const struct expectation *expect, struct slice answer, unsigned upstream,
+                 double seconds, char *why,
                  size_t room);

@@ -253,6 +253,7 @@ static int step_ask(struct player *p)
     struct address from;
     char why[512];
     unsigned out_before = p->out_count;
+    mono_ns asked = world_now(p->world);
     if (expect_read(p->step->ask, &expect, packet, why, sizeof(why)))
         return report(p, why, NULL, (struct slice){0});
     scenario_address("127.0.0.1", &from);
@@ -270,7 +271,8 @@ static int step_ask(struct player *p)
         return report(p, "no answer came", NULL, (struct slice){0});
     p->checked++;
     struct slice given = slice_make(client->reply, client->reply_size);
-    if (expect_check(&expect, given, p->out_count - out_before, why, sizeof(why)))
+    double seconds = (double)(world_now(p->world).ns - asked.ns) / (double)NS_PER_S;
+    if (expect_check(&expect, given, p->out_count - out_before, seconds, why, sizeof(why)))
         return report(p, why, NULL, given);
     return 0;
 }

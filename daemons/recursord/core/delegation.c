@@ -42,6 +42,15 @@ static bool has_dname(const struct message *message, const uint8_t *question)
     return false;
 }
 
+/* Of whatever type: the name is known there. */
+static bool has_owner(const struct message *message, const uint8_t *name)
+{
+    for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++)
+        if (name_equal(message->rr[SECTION_ANSWER][i].owner, name))
+            return true;
+    return false;
+}
+
 static bool has_ns(const struct message *message)
 {
     for (unsigned i = 0; i < message->count[SECTION_AUTHORITY]; i++)
@@ -84,7 +93,7 @@ static enum reading read_negative(struct task *task, const struct message *messa
         /* of this zone or one above: a server that does not know the zone, unless it speaks with authority */
         return authoritative && name_equal(child, zone) ? READ_ANSWER : READ_LAME;
     /* NODATA without its SOA, as many servers send it; NS records of elsewhere are a sideways referral */
-    return has_ns(message) ? READ_LAME : READ_ANSWER;
+    return has_ns(message) ? READ_LAME : READ_EMPTY;
 }
 
 enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child)
@@ -102,9 +111,9 @@ enum reading delegation_read(struct task *task, const struct message *message, c
     if (answers(message, task_question(task), task->minimised ? TYPE_A : task->qtype))
         return cached ? READ_CACHED : READ_ANSWER;
     if (message->count[SECTION_ANSWER])
-        return READ_LAME; /* about something else */
+        return has_owner(message, task_question(task)) ? READ_EMPTY : READ_LAME; /* about something else */
     enum reading reading = read_negative(task, message, ret_child);
-    return cached && reading == READ_ANSWER ? READ_CACHED : reading;
+    return cached && (reading == READ_ANSWER || reading == READ_EMPTY) ? READ_CACHED : reading;
 }
 
 bool delegation_too_low(const struct task *task, const struct message *message)

@@ -9,6 +9,7 @@
 #define SERVFAIL_MS        10000u  /* may be about one name only */
 #define MINIMISED_SILENCES 3u      /* unanswered minimised questions until the whole name is asked */
 #define CACHED_MAX         4096u   /* octets of a spare answer that are kept */
+#define EMPTY_RETRIES      2u      /* as others have it: an honest NODATA costs no more than these */
 
 /* The payer's budget is spent: its fetch ends, and with it this task unless another fetch waits for it. */
 static void spent(struct rec_core *core, const struct env *env, struct task *task)
@@ -144,6 +145,15 @@ static bool use_cached(struct rec_core *core, const struct env *env, struct task
     return true;
 }
 
+/* May this cut be asked on? A client waits: servers that stay silent are not waited for until its time is
+ * over. A delegation from the cache is given up sooner, so that there is time left to ask what it is now. */
+static bool is_patient(const struct task *task)
+{
+    bool old = task->cut->given && !task->restarted;
+    return task->cut->unanswered < REC_MAX_CUT_TRIES &&
+           task->silent_ms < (old ? REC_OLD_CUT_MS : REC_SILENCE_MS);
+}
+
 /* No server of the cut is left: another way, or the end. */
 static void exhausted(struct rec_core *core, const struct env *env, struct task *task)
 {
@@ -152,7 +162,7 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
         rec_task_finish(core, env, task, failure(task));
         return;
     }
-    if (cut->unanswered < REC_MAX_CUT_TRIES && lookup_widen(core, env, task)) {
+    if (is_patient(task) && lookup_widen(core, env, task)) {
         core_ready(core, task);
         return;
     }
@@ -160,7 +170,7 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
         return;
     if (cut->forward && cut->first && !task->saw_bad && !task->forward_failed) {
         task->forward_failed = true;
-    } else if (cut->given && !task->restarted && !task->parent_side) {
+    } else if (cut->given && !task->restarted && !task->parent_side && task->silent_ms < REC_SILENCE_MS) {
         task->saw_loop = false;
         task->restarted = true; /* the delegation may be old: from the top once more */
     } else {
@@ -194,7 +204,7 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         task->cut->servers[index].bad = true;
     }
     unsigned index = 0, fewest = 0;
-    bool patient = task->cut->unanswered < REC_MAX_CUT_TRIES;
+    bool patient = is_patient(task);
     bool found = patient && select_server(core, env, task, &index, &fewest) == SELECT_FOUND;
     bool idle = list_empty(&task->waits);
     if (patient && (idle || task->hedge_due)) {
@@ -295,6 +305,20 @@ static void retry(struct rec_core *core, struct task *task, unsigned index, enum
     core_ready(core, task);
 }
 
+/* Nothing in it, not even the SOA: some load balancers say so of types that they do not know, or while they
+ * start. Two more servers are asked before that is what the name has. False: it is. */
+static bool spare_empty(struct rec_core *core, struct task *task, struct slice wire, const struct exchange *x)
+{
+    bool special = task->kind == TASK_PRIMING || task->parent_side || task->only.family;
+    if (task->minimised || special || task->empties == EMPTY_RETRIES || wire.size > CACHED_MAX)
+        return false;
+    task->empties++;
+    keep_cached(task, wire, x);
+    task->cut->servers[x->server_index].bad = true;
+    core_ready(core, task);
+    return true;
+}
+
 static void handle(struct rec_core *core, const struct env *env, const struct exchange *x,
                    const struct message *message, struct slice wire)
 {
@@ -316,6 +340,10 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
     if (task->only.family && reading == READ_REFERRAL)
         reading = READ_ANSWER; /* that it refers further is what this server says */
     switch (reading) {
+    case READ_EMPTY:
+        if (spare_empty(core, task, wire, x))
+            break;
+        /* fall through */
     case READ_ANSWER:
         if (task->minimised)
             descend(core, env, task, message, wire, x);
@@ -398,6 +426,7 @@ void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange
     if (known)
         server_silent(known, env);
     x->task->saw_silence = true;
+    x->task->silent_ms += (env->mono.ns - x->sent_at.ns) / 1000000u;
     struct task *task = x->task;
     struct cut *cut = task->cut;
     if (may_ask_whole(task) && cut->unanswered >= MINIMISED_SILENCES - 1) {

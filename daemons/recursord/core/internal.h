@@ -17,6 +17,9 @@
 #define REC_MAX_LOOKUPS   5u        /* THREATS: NXNSAttack, a referral */
 #define REC_MAX_SUBTASKS  24u       /* address look-ups of one fetch, whatever the nesting */
 #define REC_MAX_DEPTH     6u        /* of sub-fetches for sub-fetches */
+#define REC_MAX_ALIASES   3u        /* of one NS name; more than one is seen nowhere */
+#define REC_SILENCE_MS    4500u     /* waited for replies that did not come, in one task */
+#define REC_OLD_CUT_MS    2000u     /* of it, at a delegation that may be an old one */
 #define REC_MAX_TRIES     3u        /* a server, transport and question */
 #define REC_MAX_CUT_TRIES 16u       /* questions at one cut without an answer; THREATS: NRDelegation */
 #define REC_TASK_ARENA    393216u   /* a task and its cuts, about 5 kB each */
@@ -108,8 +111,12 @@ struct task {
     enum rec_transport only_transport;
     bool restarted, forward_failed;
     bool parent_side;        /* a look-up of the address that the parent of the name's zone has */
-    const uint8_t *alias_of; /* the NS name asked for first, when the parent said it is an alias */
-    /* an answer out of a resolver's cache, for when there is no other; its cut is NULL: none */
+    const uint8_t *alias_of; /* the NS name asked for first, when it is an alias */
+    unsigned aliases;
+    uint64_t silent_ms; /* waited in vain */
+    unsigned empties;   /* servers that had nothing to say, not even an SOA */
+    /* an answer that is believed only when there is no other (out of a resolver's cache, or empty); its cut
+     * is NULL: none */
     struct {
         struct cut *cut;
         struct slice wire;
@@ -246,7 +253,7 @@ bool lookup_widen(struct rec_core *core, const struct env *env, struct task *tas
 /* A parent-side look-up got a referral: its glue for the name goes to the memory. False: there is none. */
 bool lookup_glue(struct rec_core *core, const struct env *env, struct task *task,
                  const struct message *message);
-/* A parent-side look-up got an alias: asks for its target instead, once. False: no. */
+/* A look-up got an alias: asks for its target instead, REC_MAX_ALIASES times. False: no. */
 bool lookup_alias(struct rec_core *core, struct task *task, const struct message *message);
 /* The answer to a look-up goes to the memory. */
 void lookup_answer(struct rec_core *core, const struct env *env, struct task *task,
@@ -340,6 +347,7 @@ enum reading {
     READ_ANSWER,   /* positive, CNAME, DNAME, NODATA or NXDOMAIN */
     READ_REFERRAL, /* to a zone further down */
     READ_CACHED,   /* an answer, but out of a resolver's cache */
+    READ_EMPTY,    /* NOERROR, and nothing in it about the question: perhaps there is no such data */
     READ_LAME,     /* this server does not serve the zone */
     READ_FAILURE,  /* an RCODE that says nothing about the name */
 };

@@ -146,7 +146,6 @@ static size_t read_addresses(const struct task *task, const struct message *mess
     *ret_ttl = UINT32_MAX;
     for (unsigned i = 0; i < message->count[section] && count < REC_NS_ADDRESSES; i++) {
         const struct rr *rr = &message->rr[section][i];
-        /* no CNAMEs: an NS name may not be an alias, RFC 2181 10.3 */
         if (rr->type != task->qtype || rr->class != CLASS_IN || rr->rdata.size != size ||
             !name_equal(rr->owner, task->qname))
             continue;
@@ -169,25 +168,36 @@ bool lookup_glue(struct rec_core *core, const struct env *env, struct task *task
     return true;
 }
 
+/* RFC 2181 10.3 forbids an NS name that is an alias. There are such zones, and most resolvers reach them. */
 bool lookup_alias(struct rec_core *core, struct task *task, const struct message *message)
 {
-    if (!task->parent_side || task->alias_of)
+    struct address list[REC_NS_ADDRESSES];
+    uint32_t ttl;
+    if (task->kind != TASK_ADDRESS || task->aliases == (task->parent_side ? 1 : REC_MAX_ALIASES) ||
+        read_addresses(task, message, SECTION_ANSWER, list, &ttl))
         return false;
     for (unsigned i = 0; i < message->count[SECTION_ANSWER]; i++) {
         const struct rr *rr = &message->rr[SECTION_ANSWER][i];
         uint8_t target[NAME_MAX];
         if (rr->type != TYPE_CNAME || rr->class != CLASS_IN || !name_equal(rr->owner, task->qname) ||
             name_from_bytes(rr->rdata.data, rr->rdata.size, target) ||
-            !name_is_under(target, task->cut->zone))
+            (task->parent_side && !name_is_under(target, task->cut->zone)))
             continue;
-        const uint8_t *name = arena_copy(task->arena, task->qname, name_size(task->qname));
-        if (!name)
+        if (!task->alias_of)
+            task->alias_of = arena_copy(task->arena, task->qname, name_size(task->qname));
+        if (!task->alias_of)
             return false;
-        task->alias_of = name;
+        task->aliases++;
         name_copy(target, task->qname);
         task->labels = name_labels(target);
-        minimise_enter(task);
-        cut_reset_tries(task->cut);
+        if (task->parent_side) {
+            minimise_enter(task);
+            cut_reset_tries(task->cut);
+        } else {
+            task->cut = NULL; /* from the closest cut of the target's that is known */
+            task->restarted = false;
+            task->cached.cut = NULL;
+        }
         core_ready(core, task);
         return true;
     }

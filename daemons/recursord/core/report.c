@@ -29,6 +29,13 @@ static void add_zone(struct text *text, const struct task *task)
     text_add(text, ": ");
 }
 
+/* RFC 8914 4.23: no authority could be reached, or those that were refused; 4.24: one was, and it failed. */
+static uint16_t code_of_bad(const struct task *task)
+{
+    bool refused = task->last_rcode == RCODE_REFUSED || (!task->last_rcode && !task->saw_malformed);
+    return refused ? EDE_NO_REACHABLE_AUTHORITY : EDE_NETWORK_ERROR;
+}
+
 static void describe_bad(struct text *text, const struct task *task)
 {
     char rcode[16];
@@ -49,6 +56,7 @@ static uint16_t describe(struct text *text, const struct task *task, enum rec_ou
     add_zone(text, task);
     if (outcome == REC_DONE_SERVFAIL) {
         describe_bad(text, task);
+        return code_of_bad(task);
     } else if (outcome == REC_DONE_LOOP) {
         text_add(text, "its name servers' addresses depend on themselves");
     } else if (outcome == REC_DONE_BUDGET) {

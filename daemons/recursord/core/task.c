@@ -133,7 +133,7 @@ void rec_task_finish(struct rec_core *core, const struct env *env, struct task *
             memory_put_failure(core, task_ns_name(task), task->qtype == TYPE_AAAA, env->mono,
                                task->parent_side ? SIDE_PARENT : SIDE_OWN);
         if (outcome == REC_DONE_LOOP)
-            memory_put_failure(core, task->qname, task->qtype != TYPE_AAAA, env->mono, SIDE_OWN);
+            memory_put_failure(core, task_ns_name(task), task->qtype != TYPE_AAAA, env->mono, SIDE_OWN);
         LIST_FOREACH (pos, &task->waiters)
             tell_waiter(core, env, CONTAINER_OF(pos, struct wait, of_sub), outcome);
         break;
