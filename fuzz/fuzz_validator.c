@@ -147,6 +147,11 @@ static void drain(struct harness *h, const struct cache_view *view)
             check_write(&action.write);
             CHECK(memstore_apply(h->store, &action.write, false) == 0);
             break;
+        case VAL_ACTION_EVENT:
+            CHECK(action.event->kind >= VAL_EVENT_INCIDENT_OPENED &&
+                  action.event->kind <= VAL_EVENT_NTA_VALID);
+            CHECK(strlen(action.event->text) <= ANSWER_EDE_TEXT);
+            break;
         }
     }
 }
@@ -311,7 +316,7 @@ static void step(struct harness *h, const struct cache_view *view, struct fuzz_i
     case 3:
         CHECK(name_from_text("example.com.", nta) == 0);
         if (fuzz_u8(in) & 1)
-            CHECK(val_core_nta_add(h->core, nta, (wall_s){env.wall.s + 100}) == 0);
+            CHECK(val_core_nta_add(h->core, &env, nta, (wall_s){env.wall.s + 100}, fuzz_u8(in) & 1) == 0);
         else
             val_core_nta_remove(h->core, nta);
         break;

@@ -213,6 +213,10 @@ static void handle(void *ctx, const control_message *message, struct control_req
         control_nta_add(v, message, to);
     else if (strcmp(verb, "nta-remove") == 0)
         control_nta_remove(v, message, to);
+    else if (strcmp(verb, "nta-probe") == 0)
+        control_nta_probe(v, message, to);
+    else if (strcmp(verb, "nta-advise") == 0)
+        control_nta_advise(v, message, to);
     else if (strcmp(verb, "explain") == 0)
         control_explain(v, c->explaining, message, to);
     else
@@ -227,6 +231,7 @@ int control_new(struct validatord *v, struct control **ret_control)
     if (!c)
         return -ENOMEM;
     c->v = v;
+    list_init(&v->probes_awaited);
     c->explaining = explain_list_new();
     if (!c->explaining)
         r = -ENOMEM;
@@ -247,6 +252,7 @@ void control_free(struct control *c)
     if (!c)
         return;
     explain_list_free(c->explaining);
+    control_probes_free(c->v);
     control_server_free(c->server);
     free(c);
 }

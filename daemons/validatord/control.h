@@ -5,7 +5,7 @@
  *   show-cache [name [tree]] [limit] [cursor]   one chunk; a cursor in the reply asks for the next
  *   cache-stats, cache-verify
  *   flush-caches [name [tree]] [bogus] [negative]
- *   nta-list, nta-add name [lifetime reason author force], nta-remove name
+ *   nta-list, nta-add name [lifetime reason author force], nta-remove name, nta-probe name, nta-advise
  *   explain name [type]
  *
  * What changes the cache is persisted and synced, then takes effect, then is answered. */
@@ -28,6 +28,8 @@ void control_note_evidence(struct control *control, const uint8_t *cut, const st
 /* Loads the operator's NTAs from the cache into the core, and ends each when its time is over. 0 or -errno.
  */
 int control_load_ntas(struct validatord *v);
+/* Something happened that the operator should know of: logged, and acted on. */
+void control_event(struct validatord *v, const struct val_event *event);
 
 /* ---- between the control files ---- */
 
@@ -51,6 +53,14 @@ json_t *control_ntas(struct validatord *v);
 void control_nta_list(struct validatord *v, const control_message *message, struct control_request *to);
 void control_nta_add(struct validatord *v, const control_message *message, struct control_request *to);
 void control_nta_remove(struct validatord *v, const control_message *message, struct control_request *to);
+void control_nta_probe(struct validatord *v, const control_message *message, struct control_request *to);
+void control_nta_advise(struct validatord *v, const control_message *message, struct control_request *to);
+/* A probe of that name is over: whoever waits for it is answered. */
+void control_probe_done(struct validatord *v, const uint8_t *name);
+void control_probes_free(struct validatord *v);
+json_t *control_probe_json(const struct val_probe_report *report);
+/* The open incidents, for status. */
+json_t *control_incidents(struct validatord *v);
 
 struct explain_list;
 void control_explain(struct validatord *v, struct explain_list *list, const control_message *message,

@@ -27,38 +27,19 @@ void control_raise_epoch(struct validatord *v, uint64_t epoch)
 
 struct picking {
     unsigned pick;
+    wall_s since;
     struct cache_key prefix, last;
-    struct arena *arena;
+    struct arena *arena, *values; /* scratch; what replaces entries of this chunk */
     bool ended;
     unsigned count;
-    struct cache_write removals[WALK_CHUNK];
+    struct cache_write writes[WALK_CHUNK];
     struct cache_key keys[WALK_CHUNK];
 };
-
-static bool picked(struct picking *p, enum cache_db db, struct slice key, struct slice value)
-{
-    uint8_t name[NAME_MAX];
-    struct cache_neg neg;
-    struct cache_rr rr;
-    uint16_t type;
-
-    if (db == CACHE_NEG) {
-        if (cache_neg_decode(p->arena, key, value, &neg))
-            return true; /* damaged: nobody misses it */
-        if (neg.kind == CACHE_NEG_FAILURE)
-            return p->pick & PICK_FAILURES;
-        return (p->pick & PICK_NEGATIVE) || ((p->pick & PICK_INSECURE) && neg.security == SECURITY_INSECURE);
-    }
-    if (!(p->pick & PICK_INSECURE))
-        return false;
-    if (cache_key_to_name(key, name, &type) || cache_rr_decode(p->arena, key, value, name, type, &rr))
-        return true;
-    return rr.rrset.security == SECURITY_INSECURE;
-}
 
 static int pick_one(void *ctx, enum cache_db db, struct slice key, struct slice value)
 {
     struct picking *p = ctx;
+    struct slice rest = {0};
 
     if (!cache_key_has_prefix(key, cache_key_slice(&p->prefix)) || key.size > CACHE_KEY_MAX) {
         p->ended = true;
@@ -67,12 +48,18 @@ static int pick_one(void *ctx, enum cache_db db, struct slice key, struct slice 
     memcpy(p->last.bytes, key.data, key.size);
     p->last.size = (uint16_t)key.size;
     arena_reset(p->arena);
-    if (picked(p, db, key, value)) {
-        p->keys[p->count] = p->last;
-        p->removals[p->count] =
-            (struct cache_write){.db = db, .remove = true, .key = cache_key_slice(&p->keys[p->count])};
-        p->count++;
+    int outcome = outdated_entry(p->arena, p->pick, p->since, db, key, value, &rest);
+    if (outcome == OUTDATED_NO)
+        return 0;
+    struct cache_write *write = &p->writes[p->count];
+    p->keys[p->count] = p->last;
+    *write = (struct cache_write){
+        .db = db, .remove = outcome != OUTDATED_REPLACE, .key = cache_key_slice(&p->keys[p->count])};
+    if (!write->remove) {
+        write->value = slice_make(arena_copy(p->values, rest.data, rest.size), rest.size);
+        write->remove = !write->value.data; /* short of memory: rather nothing than what has ended */
     }
+    p->count++;
     return 0;
 }
 
@@ -87,15 +74,16 @@ static int64_t remove_picked(struct picking *p, struct store *store, enum cache_
         int r;
 
         p->count = 0;
+        arena_reset(p->values);
         r = store_walk(store, db, cache_key_slice(&from), WALK_CHUNK, pick_one, p);
         if (r < 0)
             return r;
         if (r < (int)WALK_CHUNK || cache_key_after(cache_key_slice(&p->last), &from))
             p->ended = true;
         for (unsigned i = 0; i < p->count; i++)
-            p->removals[i].epoch = epoch;
+            p->writes[i].epoch = epoch;
         if (p->count) {
-            r = store_commit(store, p->removals, p->count, epoch, daemon_mono());
+            r = store_commit(store, p->writes, p->count, epoch, daemon_mono());
             if (r < 0)
                 return r;
         }
@@ -108,27 +96,31 @@ static int64_t run_picked(struct change *change, struct store *store)
 {
     struct picking *p = calloc(1, sizeof(*p));
     int64_t removed = 0, r = -ENOMEM;
-    static const enum cache_db dbs[] = {CACHE_NEG, CACHE_RR};
 
-    if (p)
+    if (p) {
         p->arena = arena_new(CHANGE_ARENA_BYTES);
-    if (!p || !p->arena)
+        p->values = arena_new((size_t)WALK_CHUNK * CACHE_ENTRY_MAX * 2);
+    }
+    if (!p || !p->arena || !p->values)
         goto out;
     p->pick = change->pick;
+    p->since = change->nta.added;
     r = change->tree ? cache_key_subtree(change->name, &p->prefix) : cache_key_name(change->name, &p->prefix);
     if (r > 0) {
         r = 0; /* too long to be in the cache */
         goto out;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(dbs) && r >= 0; i++) {
-        if (dbs[i] == CACHE_RR && !(change->pick & PICK_INSECURE))
+    for (unsigned db = 0; db < CACHE_DB_COUNT && r >= 0; db++) {
+        if (!outdated_concerns(change->pick, (enum cache_db)db))
             continue;
-        r = remove_picked(p, store, dbs[i], change->epoch);
+        r = remove_picked(p, store, (enum cache_db)db, change->epoch);
         removed += MAX(r, 0);
     }
 out:
-    if (p)
+    if (p) {
         arena_free(p->arena);
+        arena_free(p->values);
+    }
     free(p);
     return r < 0 ? r : removed;
 }
@@ -142,13 +134,13 @@ static int take_nta(void *ctx, enum cache_db db, struct slice key, struct slice 
     return 1;
 }
 
-/* Was it given more time since the loop saw it expire? Then it stays. */
+/* The record as it is now. Was it given more time since the loop saw it expire? Then it stays. */
 static bool is_extended(struct change *change, struct store *store)
 {
     wall_s seen = change->nta.expires;
 
     return store_walk(store, CACHE_NTA, cache_key_slice(&change->key), 1, take_nta, change) >= 0 &&
-           change->nta.expires.s > seen.s;
+           change->kind == CHANGE_NTA_EXPIRE && change->nta.expires.s > seen.s;
 }
 
 static int run_change(struct writer_op *op, struct store *store)
@@ -160,14 +152,15 @@ static int run_change(struct writer_op *op, struct store *store)
                                 .value = change->value};
     int64_t r;
 
-    if (change->kind == CHANGE_NTA_EXPIRE && is_extended(change, store))
+    bool goes = change_is_nta(change) && change->kind != CHANGE_NTA_ADD;
+    if (goes && is_extended(change, store))
         return CHANGE_NOTHING;
     if (change->kind == CHANGE_FLUSH) {
         r = store_flush(store, change->name, change->tree);
         change->epoch = store_epoch(store);
     } else {
         change->epoch = write.epoch = store_epoch(store) + 1;
-        r = store_commit(store, &write, change->kind != CHANGE_PICKED, change->epoch, daemon_mono());
+        r = store_commit(store, &write, change_is_nta(change), change->epoch, daemon_mono());
         if (r >= 0)
             r = run_picked(change, store);
     }
@@ -188,8 +181,10 @@ static void done_change(struct writer_op *op, int result)
     if (result < 0)
         control_refuse(change->to, -result, "the change could not be written to the cache: %s",
                        strerror(-result));
-    if (result == 0 && change->kind != CHANGE_FLUSH && change->kind != CHANGE_PICKED) {
+    if (result == 0 && change_is_nta(change)) {
         nta_changed(change);
+    } else if (result == 0 && change->kind == CHANGE_INCIDENT_END) {
+        control_raise_epoch(v, change->epoch);
     } else if (result == 0) {
         control_raise_epoch(v, change->epoch);
         log_notice("cache flushed%s%s: %lld entries", change->tree ? " below " : " at ",

@@ -31,7 +31,9 @@ static void answer_nta_add(struct change *change)
     struct validatord *v = change->v;
     char text[NAME_TEXT_MAX];
 
-    if (val_core_nta_add(v->core, change->name, change->nta.expires) < 0) {
+    struct env env = daemon_env(&v->daemon);
+
+    if (val_core_nta_add(v->core, &env, change->name, change->nta.expires, change->nta.forced) < 0) {
         control_refuse(change->to, ENOMEM,
                        "it is kept, but memory is too short for it to take effect: restart");
         return;
@@ -56,8 +58,11 @@ void nta_changed(struct change *change)
         look_soon(v);
         return;
     }
-    log_notice("NTA for %s %s", name_to_text(change->name, text),
-               change->kind == CHANGE_NTA_EXPIRE ? "ended with its lifetime" : "removed");
+    log_notice("NTA for %s %s; %lld cached entries went with it", name_to_text(change->name, text),
+               change->kind == CHANGE_NTA_EXPIRE  ? "ended with its lifetime"
+               : change->kind == CHANGE_NTA_VALID ? "removed: a probe found that the zone validates"
+                                                  : "removed",
+               (long long)change->removed);
     control_answer(change->to, json_pack("{s:o, s:I}", "name", json_name(change->name), "removed_entries",
                                          (json_int_t)change->removed));
 }
@@ -164,7 +169,7 @@ void control_nta_remove(struct validatord *v, const control_message *message, st
         return;
     change->key = key;
     change->tree = true;
-    change->pick = PICK_FAILURES | PICK_INSECURE; /* what was accepted under it goes with it */
+    change->pick = PICK_FAILURES | PICK_NTA; /* what was accepted under it goes with it */
     change_submit(change);
 }
 
@@ -194,8 +199,17 @@ static void list_one(struct validatord *v, const uint8_t *name, const struct cac
 {
     wall_s now = daemon_wall(&v->daemon);
 
-    if (nta->expires.s > now.s)
-        json_array_append_new(ctx, nta_json(name, nta, now));
+    if (nta->expires.s <= now.s)
+        return;
+    json_t *json = nta_json(name, nta, now);
+    struct env env = daemon_env(&v->daemon);
+    int64_t next_s;
+    const struct val_probe_report *report = val_core_nta_report(v->core, &env, name, &next_s);
+    if (json && report)
+        json_object_set_new(json, "probe", control_probe_json(report));
+    if (json && next_s >= 0)
+        json_object_set_new(json, "next_probe_s", json_integer((json_int_t)next_s));
+    json_array_append_new(ctx, json);
 }
 
 json_t *control_ntas(struct validatord *v)
@@ -231,7 +245,7 @@ static void end_nta(struct validatord *v, const uint8_t *name, const struct cach
     change->arena = arena_new(CHANGE_ARENA_BYTES);
     change->nta.expires = nta->expires;
     change->tree = true;
-    change->pick = PICK_FAILURES | PICK_INSECURE;
+    change->pick = PICK_FAILURES | PICK_NTA;
     if (!change->arena || cache_key_name(name, &change->key)) {
         change_free(change);
         return;
@@ -252,7 +266,8 @@ static void look_at_one(struct validatord *v, const uint8_t *name, const struct 
     look->next_s = MIN(look->next_s, left_s);
     if (!look->load)
         return;
-    if (val_core_nta_add(v->core, name, nta->expires) < 0)
+    struct env env = daemon_env(&v->daemon);
+    if (val_core_nta_add(v->core, &env, name, nta->expires, nta->forced) < 0)
         look->result = -ENOMEM;
     log_notice("NTA for %s is in force for %lld s more: %.*s", name_to_text(name, text), (long long)left_s,
                (int)nta->reason.size, nta->reason.data);
@@ -286,5 +301,12 @@ int control_load_ntas(struct validatord *v)
     int r =
         sd_event_add_time_relative(v->daemon.event, &v->nta_timer, CLOCK_MONOTONIC, 0, 1, on_nta_timer, v);
 
-    return r < 0 ? r : look_at_all(v, true);
+    if (r >= 0)
+        r = look_at_all(v, true);
+    if (r < 0)
+        return r;
+    struct env env = loop_enter(v);
+    r = val_core_load_incidents(v->core, &env, &v->view);
+    loop_settle(v);
+    return r;
 }

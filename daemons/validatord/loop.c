@@ -89,6 +89,9 @@ void loop_drain(struct validatord *v)
             if (writer_queue(v->writer, &action.write))
                 v->writes_dropped++;
             break;
+        case VAL_ACTION_EVENT:
+            control_event(v, action.event);
+            break;
         }
     }
 }

@@ -105,6 +105,7 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .delegation_max_age_s = (int64_t)(snapshot->stale_delegation_max_age_ms / 1000),
         .nta_lifetime_s = snapshot->nta_lifetime_ms / 1000,
         .nta_max_lifetime_s = snapshot->nta_max_lifetime_ms / 1000,
+        .nta_probe_interval_s = snapshot->nta_probe_interval_ms / 1000,
     };
     return 0;
 }

@@ -42,6 +42,7 @@ struct validatord {
     struct cache_view view;
     uint64_t epoch, file_generation;
     struct writer_op first_epoch;
+    struct list probes_awaited; /* control_probe.c */
     mono_ns started;
     /* counters of the shell */
     uint64_t view_failures, writes_dropped, commits_failed, verdicts_dropped, fetches_refused;

@@ -287,7 +287,7 @@ static int step_nta(struct player *p)
     if (sscanf(p->step->ask, "%1000s %ld", text, &seconds) < 1 || name_from_text(text, name) != 0 ||
         seconds <= 0)
         return report(p, "NTA wants a name", NULL, (struct slice){0});
-    if (world_nta(p->world, name, add ? seconds : 0) != 0)
+    if (world_nta(p->world, name, add ? seconds : 0, false) != 0)
         return report(p, "there is no such NTA", NULL, (struct slice){0});
     settle(p);
     return 0;

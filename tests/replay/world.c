@@ -5,6 +5,7 @@
 
 #include "common/base/list.h"
 #include "common/cache/memstore.h"
+#include "common/cache/outdated.h"
 #include "daemons/validatord/crypto_openssl.h"
 
 #define CLIENT_GIVE_UP_MS 12000u  /* as netd's shell has it */
@@ -28,6 +29,8 @@ struct world {
     uint64_t random_state;
     mono_ns now;
     struct list exchanges, clients, verifies;
+    struct list events, happened; /* struct world_event: to act on, and acted on */
+    bool acting;
     uint64_t client_count, epoch;
 };
 
@@ -68,6 +71,8 @@ struct world *world_new(const struct world_config *config)
     list_init(&world->exchanges);
     list_init(&world->clients);
     list_init(&world->verifies);
+    list_init(&world->events);
+    list_init(&world->happened);
     world->now.ns = NS_PER_S; /* not 0, so that "never happened" stamps lie in the past */
     struct siphash_key key = {.k0 = config->seed, .k1 = 1};
     if (digester_new(&world->digester) < 0 || verifier_new(&world->verifier) < 0)
@@ -102,6 +107,10 @@ void world_free(struct world *world)
     }
     LIST_FOREACH_SAFE(pos, &world->verifies)
     free(CONTAINER_OF(pos, struct pending_verify, link));
+    LIST_FOREACH_SAFE(pos, &world->events)
+    free(CONTAINER_OF(pos, struct world_event, link));
+    LIST_FOREACH_SAFE(pos, &world->happened)
+    free(CONTAINER_OF(pos, struct world_event, link));
     rec_core_free(world->rec);
     val_core_free(world->val);
     memstore_free(world->store);
@@ -157,6 +166,16 @@ static void take_verdict(struct world *world, const struct val_action *action)
     client_answer(client, reply, size);
 }
 
+/* What the shell would do about it waits until the cores are quiet. */
+static void take_event(struct world *world, const struct val_event *event)
+{
+    struct world_event *kept = calloc(1, sizeof(*kept));
+    if (!kept)
+        abort();
+    kept->event = *event;
+    list_append(&world->events, &kept->link);
+}
+
 static void take_val_action(struct world *world, const struct val_action *action)
 {
     struct env env = world_env(world);
@@ -192,6 +211,9 @@ static void take_val_action(struct world *world, const struct val_action *action
         break;
     case VAL_ACTION_WRITE:
         out_of_memory(memstore_apply(world->store, &action->write, false));
+        break;
+    case VAL_ACTION_EVENT:
+        take_event(world, action->event);
         break;
     }
 }
@@ -250,7 +272,7 @@ static void take_rec_action(struct world *world, const struct cache_view *view,
 }
 
 /* Carries actions between the cores until none has one left. */
-static void pump(struct world *world)
+static void pump_cores(struct world *world)
 {
     struct cache_view view;
     struct rec_action rec_action;
@@ -277,6 +299,22 @@ static void pump(struct world *world)
         }
         if (++spins > CORE_SPIN_MAX)
             abort();
+    }
+}
+
+static void act(struct world *world, const struct val_event *event);
+
+static void pump(struct world *world)
+{
+    pump_cores(world);
+    while (!world->acting && !list_empty(&world->events)) {
+        struct world_event *event = CONTAINER_OF(world->events.next, struct world_event, link);
+        list_remove(&event->link);
+        list_append(&world->happened, &event->link);
+        world->acting = true;
+        act(world, &event->event);
+        world->acting = false;
+        pump_cores(world);
     }
 }
 
@@ -361,62 +399,51 @@ static void raise_epoch(struct world *world)
     pump(world);
 }
 
-/* What a change of an NTA takes out of the cache below its node: remembered failures, so that it takes effect
- * at once; and when it goes, what was accepted under it. */
 struct outdated {
     struct cache_key prefix;
     struct arena *arena;
-    bool insecure; /* too */
-    struct cache_write *removals;
+    unsigned pick;
+    wall_s since;
+    struct cache_write *writes;
     size_t count;
 };
-
-static bool is_outdated(struct outdated *o, const struct cache_write *write)
-{
-    uint8_t name[NAME_MAX];
-    struct cache_neg neg;
-    struct cache_rr rr;
-    uint16_t type;
-
-    if (!cache_key_has_prefix(write->key, cache_key_slice(&o->prefix)))
-        return false;
-    if (write->db == CACHE_NEG)
-        return cache_neg_decode(o->arena, write->key, write->value, &neg) != 0 ||
-               neg.kind == CACHE_NEG_FAILURE || (o->insecure && neg.security == SECURITY_INSECURE);
-    return write->db == CACHE_RR && o->insecure && cache_key_to_name(write->key, name, &type) == 0 &&
-           cache_rr_decode(o->arena, write->key, write->value, name, type, &rr) == 0 &&
-           rr.rrset.security == SECURITY_INSECURE;
-}
 
 static int note_outdated(void *ctx, const struct cache_write *write)
 {
     struct outdated *o = ctx;
-    if (!is_outdated(o, write))
+    struct slice rest = {0};
+    if (!cache_key_has_prefix(write->key, cache_key_slice(&o->prefix)) ||
+        !outdated_concerns(o->pick, write->db))
         return 0;
-    o->removals[o->count++] = (struct cache_write){
-        .db = write->db,
-        .remove = true,
-        .key = slice_make(arena_copy(o->arena, write->key.data, write->key.size), write->key.size)};
+    int outcome = outdated_entry(o->arena, o->pick, o->since, write->db, write->key, write->value, &rest);
+    if (outcome != OUTDATED_NO)
+        o->writes[o->count++] = (struct cache_write){
+            .db = write->db,
+            .remove = outcome != OUTDATED_REPLACE,
+            .key = slice_make(arena_copy(o->arena, write->key.data, write->key.size), write->key.size),
+            .value = rest};
     return 0;
 }
 
-static void drop_outdated(struct world *world, const uint8_t *name, bool insecure)
+/* As the shell's writer does: common/cache/outdated.h. */
+static void drop_outdated(struct world *world, const uint8_t *name, unsigned pick, wall_s since)
 {
     _cleanup_(arena_freep) struct arena *arena = arena_new(64u << 20);
-    struct outdated o = {.arena = arena, .insecure = insecure};
-    o.removals = arena ? arena_array(arena, memstore_count(world->store) + 1, sizeof(*o.removals)) : NULL;
-    if (!o.removals || cache_key_subtree(name, &o.prefix) != 0)
+    struct outdated o = {.arena = arena, .pick = pick, .since = since};
+    o.writes = arena ? arena_array(arena, memstore_count(world->store) + 1, sizeof(*o.writes)) : NULL;
+    if (!o.writes || cache_key_subtree(name, &o.prefix) != 0)
         abort();
     memstore_each(world->store, note_outdated, &o);
     for (size_t i = 0; i < o.count; i++)
-        out_of_memory(memstore_apply(world->store, &o.removals[i], false));
+        out_of_memory(memstore_apply(world->store, &o.writes[i], false));
 }
 
 /* The record that the shell persists, and that who reads the cache sees. */
-static void persist_nta(struct world *world, const uint8_t *name, wall_s now, int64_t lifetime_s)
+static void persist_nta(struct world *world, const uint8_t *name, wall_s now, int64_t lifetime_s, bool forced)
 {
     _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
-    struct cache_nta nta = {.source = NTA_OPERATOR, .added = now, .expires = {.s = now.s + lifetime_s}};
+    struct cache_nta nta = {
+        .source = NTA_OPERATOR, .forced = forced, .added = now, .expires = {.s = now.s + lifetime_s}};
     struct cache_write write = {.db = CACHE_NTA, .remove = lifetime_s == 0};
     struct cache_key key;
     if (!arena || cache_key_name(name, &key) != 0)
@@ -427,15 +454,49 @@ static void persist_nta(struct world *world, const uint8_t *name, wall_s now, in
     out_of_memory(memstore_apply(world->store, &write, false));
 }
 
-int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s)
+/* When the NTA came, as its record says; 0: there is none. */
+static wall_s nta_added(struct world *world, const uint8_t *name)
 {
-    wall_s expires = {.s = world_env(world).wall.s + lifetime_s};
-    int r = lifetime_s ? val_core_nta_add(world->val, name, expires) : val_core_nta_remove(world->val, name);
-    drop_outdated(world, name, lifetime_s == 0);
+    _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
+    struct cache_view view;
+    struct cache_key key;
+    struct cache_nta nta = {0};
+    struct slice value;
+    memstore_view(world->store, NULL, &view);
+    if (!arena || cache_key_name(name, &key) != 0)
+        abort();
+    if (view.get(view.ctx, CACHE_NTA, cache_key_slice(&key), &value) == 0)
+        (void)cache_nta_decode(arena, cache_key_slice(&key), value, &nta);
+    return nta.added;
+}
+
+int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool forced)
+{
+    struct env env = world_env(world);
+    wall_s expires = {.s = env.wall.s + lifetime_s};
+    unsigned pick = PICK_FAILURES | (lifetime_s ? 0u : PICK_NTA);
+    int r = lifetime_s ? val_core_nta_add(world->val, &env, name, expires, forced)
+                       : val_core_nta_remove(world->val, name);
+    drop_outdated(world, name, pick, nta_added(world, name));
     if (r == 0)
-        persist_nta(world, name, world_env(world).wall, lifetime_s);
+        persist_nta(world, name, env.wall, lifetime_s, forced);
     raise_epoch(world);
     return r;
+}
+
+static void act(struct world *world, const struct val_event *event)
+{
+    if (event->kind == VAL_EVENT_NTA_VALID)
+        (void)world_nta(world, event->zone, 0, false);
+    if (event->kind == VAL_EVENT_INCIDENT_CLOSED) {
+        drop_outdated(world, event->zone, PICK_FAILURES | PICK_CONTINUED, (wall_s){0});
+        raise_epoch(world);
+    }
+}
+
+struct list *world_events(struct world *world)
+{
+    return &world->happened;
 }
 
 void world_flush(struct world *world)
@@ -443,6 +504,27 @@ void world_flush(struct world *world)
     memstore_clear(world->store);
     rec_core_forget_servers(world->rec, NULL);
     raise_epoch(world);
+}
+
+/* NTAs and incidents, as the shell has them from the cache at its start. */
+static void load_kept(struct world *world)
+{
+    _cleanup_(arena_freep) struct arena *arena = arena_new(4u << 20);
+    struct cache_view view;
+    struct cache_key at = {.size = 1};
+    struct slice key, value;
+    struct env env = world_env(world);
+    memstore_view(world->store, NULL, &view);
+    while (view.seek_ge(view.ctx, CACHE_NTA, cache_key_slice(&at), &key, &value) == 0) {
+        uint8_t name[NAME_MAX];
+        struct cache_nta nta;
+        uint16_t type;
+        if (cache_key_to_name(key, name, &type) == 0 && cache_nta_decode(arena, key, value, &nta) == 0)
+            out_of_memory(val_core_nta_add(world->val, &env, name, nta.expires, nta.forced));
+        if (cache_key_after(key, &at))
+            break;
+    }
+    out_of_memory(val_core_load_incidents(world->val, &env, &view));
 }
 
 void world_restart(struct world *world)
@@ -457,6 +539,7 @@ void world_restart(struct world *world)
     if (!world->rec || !world->val)
         abort();
     val_core_set_epoch(world->val, world->epoch);
+    load_kept(world);
 }
 
 struct exchange *world_next_exchange(struct world *world)

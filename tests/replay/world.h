@@ -44,6 +44,11 @@ struct world_client {
     size_t reply_size; /* 0 with answered: dropped, no reply is due */
 };
 
+struct world_event {
+    struct list link;
+    struct val_event event;
+};
+
 struct world *world_new(const struct world_config *config);
 void world_free(struct world *world);
 
@@ -64,7 +69,9 @@ mono_ns world_now(const struct world *world);
 void world_advance_to(struct world *world, mono_ns to);
 /* What an operator does to validatord: an NTA comes (lifetime_s > 0) or goes (0), the cache is emptied, both
  * cores start anew over the cache as it is. NTA: 0; 1: none to remove. */
-int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s);
+int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool forced);
+/* struct world_event: what validatord told the operator, in order. */
+struct list *world_events(struct world *world);
 void world_flush(struct world *world);
 void world_restart(struct world *world);
 /* The list of clients in order of asking. */

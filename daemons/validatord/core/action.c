@@ -2,6 +2,7 @@
  * next. */
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemons/validatord/core/internal.h"
 
@@ -12,15 +13,36 @@ struct action *val_action_new(struct val_core *core, enum val_action_kind kind, 
         return NULL;
     action->action.kind = kind;
     action->job = job;
-    val_job_hold(job);
+    if (job)
+        val_job_hold(job);
     list_append(&core->actions, &action->node);
     return action;
 }
 
 static void action_free(struct val_core *core, struct action *action)
 {
-    val_job_release(core, action->job);
+    if (action->job)
+        val_job_release(core, action->job);
     free(action);
+}
+
+void val_event(struct val_core *core, enum val_event_kind kind, const uint8_t *zone,
+               const struct failure *why, bool degraded, wall_s since)
+{
+    struct action *action = val_action_new(core, VAL_ACTION_EVENT, NULL);
+    if (!action)
+        return;
+    struct val_event *event = &action->event;
+    event->kind = kind;
+    name_copy(zone, event->zone);
+    event->degraded = degraded;
+    event->since = since;
+    event->ede = EDE_NONE;
+    if (why) {
+        event->ede = why->ede;
+        memcpy(event->text, why->text, why->text_size);
+    }
+    action->action.event = event;
 }
 
 void val_action_drop_given(struct val_core *core)

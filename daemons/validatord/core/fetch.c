@@ -8,7 +8,7 @@
 
 #include "common/base/text.h"
 #include "common/wire/build.h"
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/probe.h"
 
 #define DELEGATION_BYTES 8192u
 #define LOST_COST        4u /* queries that a fetch may have sent before recursord went away */
@@ -145,21 +145,31 @@ static int cut_find(struct val_core *core, struct fetch *fetch, const uint8_t **
     return 0;
 }
 
+/* A probe's: one server, that is known, within a small share of what the probe may spend. */
+static void address_to_one(struct val_core *core, const struct fetch *fetch, struct val_action *a)
+{
+    a->cut = fetch->only_zone;
+    a->delegation = (struct slice){0};
+    a->only = fetch->only;
+    a->only_tcp = fetch->only_tcp;
+    a->budget.deadline = mono_earlier(a->budget.deadline, mono_add_ms(core->env->mono, PROBE_ASK_MS));
+}
+
 static int send_fetch(struct val_core *core, struct fetch *fetch)
 {
     struct purse *purse = fetch->purse;
     uint32_t left = purse->budget.upstream_queries;
-    const uint8_t *cut;
-    struct slice delegation;
+    const uint8_t *cut = NULL;
+    struct slice delegation = {0};
 
     /* Half of what is left at most, so that others at work for the same question are not starved. */
-    uint32_t share = MIN(BUDGET_QUERIES_PER_NAME, (left + 1) / 2);
+    uint32_t share = MIN(fetch->only ? PROBE_ASK_COST : BUDGET_QUERIES_PER_NAME, (left + 1) / 2);
     if (share == 0 || mono_reached(core->env->mono, purse->budget.deadline)) {
         val_failure_set(&fetch->failure, EDE_NO_REACHABLE_AUTHORITY, "the question's budget is spent");
         fetch->failure.budget = true;
         return 1;
     }
-    int r = cut_find(core, fetch, &cut, &delegation);
+    int r = fetch->only ? 0 : cut_find(core, fetch, &cut, &delegation);
     if (r < 0)
         return r;
     struct action *action = val_action_new(core, VAL_ACTION_FETCH, fetch->owner);
@@ -174,12 +184,16 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     memcpy(action->avoid, fetch->avoid, sizeof(action->avoid));
     struct val_action *a = &action->action;
     a->fetch = fetch->id;
-    a->qname = fetch->owner->name;
+    a->qname = fetch->name ? fetch->name : fetch->owner->name;
     a->qtype = fetch->type;
-    a->cut = cut;
-    a->delegation = delegation;
     a->budget = purse->budget;
     a->budget.upstream_queries = share;
+    if (fetch->only) {
+        address_to_one(core, fetch, a);
+    } else {
+        a->cut = cut;
+        a->delegation = delegation;
+    }
     a->avoid = action->avoid;
     a->avoid_count = fetch->avoid_count;
     core->stats.fetches++;
@@ -354,7 +368,7 @@ void val_fetch_lost(struct val_core *core, struct fetch *fetch)
     struct val_done done = {
         .outcome = DONE_UNREACHABLE, .upstream_used = LOST_COST, .ede_code = EDE_NETWORK_ERROR};
 
-    if (fetch->answered || owner->unlinked || ++fetch->lost > FETCH_LOST_TRIES) {
+    if (fetch->answered || owner->unlinked || fetch->only || ++fetch->lost > FETCH_LOST_TRIES) {
         val_fetch_done(core, fetch, &done);
         return;
     }

@@ -6,47 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define INCIDENT_BUCKETS 64u
-
-struct incident_child {
-    uint64_t hash;
-    mono_ns failed;
-};
-
-struct incident {
-    struct list node, age_node;
-    uint64_t hash, serial;
-    uint8_t zone[NAME_MAX];
-    bool open;
-    bool was_open; /* one that ended at `ended` */
-    mono_ns ended, next_probe;
-    wall_s since;
-    unsigned probes_failed;
-    struct failure why;
-    struct incident_child children[INCIDENT_CHILDREN]; /* of a suspicion */
-    unsigned child_count;
-};
-
-/* Until when a child's ration is used up. */
-struct ration {
-    uint64_t hash;
-    mono_ns until;
-};
-
-struct incidents {
-    struct list buckets[INCIDENT_BUCKETS];
-    struct list by_age; /* the oldest first */
-    unsigned count;
-    uint64_t serial;
-    struct ration rations[INCIDENT_RATIONS];
-};
+#include "daemons/validatord/core/incident_state.h"
 
 static uint64_t name_hash(const struct val_core *core, const uint8_t *name)
 {
     return siphash24(&core->hash_key, name, name_size(name));
 }
 
-static struct incident *find(const struct val_core *core, const uint8_t *zone)
+struct incident *incident_find(const struct val_core *core, const uint8_t *zone)
 {
     uint64_t hash = name_hash(core, zone);
 
@@ -63,17 +30,19 @@ static void drop(struct val_core *core, struct incident *incident)
     list_remove(&incident->node);
     list_remove(&incident->age_node);
     core->incidents->count--;
+    core->incidents->open_count -= incident->open;
+    free(incident->names);
     free(incident);
 }
 
-/* Room for one more: the oldest that is not open goes. */
+/* Room for one more: the oldest that is neither open nor probed goes. */
 static bool make_room(struct val_core *core)
 {
     if (core->incidents->count < INCIDENT_MAX)
         return true;
     LIST_FOREACH (node, &core->incidents->by_age) {
         struct incident *incident = CONTAINER_OF(node, struct incident, age_node);
-        if (incident->open)
+        if (incident->open || incident->probing)
             continue;
         drop(core, incident);
         return true;
@@ -81,9 +50,9 @@ static bool make_room(struct val_core *core)
     return false;
 }
 
-static struct incident *get(struct val_core *core, const uint8_t *zone)
+struct incident *incident_get(struct val_core *core, const uint8_t *zone)
 {
-    struct incident *incident = find(core, zone);
+    struct incident *incident = incident_find(core, zone);
 
     if (incident || !make_room(core))
         return incident;
@@ -93,19 +62,27 @@ static struct incident *get(struct val_core *core, const uint8_t *zone)
     name_copy(zone, incident->zone);
     incident->hash = name_hash(core, zone);
     incident->serial = ++core->incidents->serial;
+    incident->next_probe = MONO_NEVER;
     list_append(&core->incidents->buckets[incident->hash % INCIDENT_BUCKETS], &incident->node);
     list_append(&core->incidents->by_age, &incident->age_node);
     core->incidents->count++;
     return incident;
 }
 
-static uint64_t back_off_s(const struct incident *incident)
+/* The probe's interval, which a lab may have shortened, is the longest anything waits. */
+static uint64_t longest_s(const struct val_core *core)
 {
-    uint64_t seconds = INCIDENT_BACKOFF_S;
+    uint64_t interval = core->config.nta_probe_interval_s;
+    return interval ? MIN(interval, INCIDENT_WINDOW_S) : INCIDENT_WINDOW_S;
+}
 
-    for (unsigned i = 1; i < incident->probes_failed && seconds < INCIDENT_WINDOW_S; i++)
+uint64_t incident_back_off_s(const struct val_core *core, const struct incident *incident)
+{
+    uint64_t seconds = INCIDENT_BACKOFF_S, most = longest_s(core);
+
+    for (unsigned i = 1; i < incident->probes_failed && seconds < most; i++)
         seconds *= 2;
-    return MIN(seconds, INCIDENT_WINDOW_S);
+    return MIN(seconds, most);
 }
 
 static bool is_within(const struct val_core *core, mono_ns then, uint64_t seconds)
@@ -113,20 +90,30 @@ static bool is_within(const struct val_core *core, mono_ns then, uint64_t second
     return !mono_reached(core->env->mono, mono_add_ms(then, seconds * 1000));
 }
 
-/* Notes the child among those that failed lately. How many did? */
+/* Notes the child among those that failed lately, and what failed among what the probe asks for. How many
+ * did? */
 static unsigned note_child(struct val_core *core, struct incident *incident, const uint8_t *child)
 {
     uint64_t hash = name_hash(core, child);
     unsigned kept = 0;
 
     for (unsigned i = 0; i < incident->child_count; i++) {
-        const struct incident_child *old = &incident->children[i];
-        if (old->hash != hash && is_within(core, old->failed, INCIDENT_WINDOW_S))
-            incident->children[kept++] = *old;
+        if (incident->children[i].hash == hash ||
+            !is_within(core, incident->children[i].failed, INCIDENT_WINDOW_S))
+            continue;
+        incident->children[kept] = incident->children[i];
+        incident->targets[kept++] = incident->targets[i];
     }
-    if (kept == INCIDENT_CHILDREN)
+    if (kept == INCIDENT_CHILDREN) {
+        memmove(incident->children, incident->children + 1,
+                sizeof(incident->children) - sizeof(*incident->children));
+        memmove(incident->targets, incident->targets + 1,
+                sizeof(incident->targets) - sizeof(*incident->targets));
         kept--;
-    incident->children[kept++] = (struct incident_child){.hash = hash, .failed = core->env->mono};
+    }
+    incident->children[kept] = (struct incident_child){.hash = hash, .failed = core->env->mono};
+    name_copy(child, incident->targets[kept].name);
+    incident->targets[kept++].type = TYPE_DS;
     incident->child_count = kept;
     return kept;
 }
@@ -138,101 +125,190 @@ static bool is_known_cut(struct val_core *core, const uint8_t *child)
     struct cache_key key;
     struct slice value;
 
-    if (job && job_zone(job)->rec.has_delegation)
+    if (job && (job_zone(job)->rec.has_delegation || job_zone(job)->rec.loose != LOOSE_NONE))
         return true;
     return cache_key_name(child, &key) == 0 &&
            core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value) == 0;
 }
 
-static void open_incident(struct val_core *core, struct incident *incident, const struct failure *why)
-{
-    incident->open = true;
-    incident->since = core->env->wall;
-    incident->why = *why;
-    incident->probes_failed = 1;
-    incident->serial = ++core->incidents->serial;
-    incident->next_probe = mono_add_ms(core->env->mono, back_off_s(incident) * 1000);
-}
-
 void val_incident_failed(struct val_core *core, struct job *by, const uint8_t *zone, const uint8_t *child,
                          const struct failure *why)
 {
-    if (why->budget || !name_is_below(child, zone) || !is_known_cut(core, child))
+    unsigned labels;
+
+    if (why->budget || !name_is_below(child, zone) || !is_known_cut(core, child) ||
+        policy_governs(core, zone, &labels) != GOVERNED_ANCHOR)
         return;
-    struct incident *incident = get(core, zone);
-    if (!incident || incident->open)
+    struct incident *incident = incident_get(core, zone);
+    if (!incident)
         return;
+    if (incident->open) {
+        /* What failed last is what the probe asks for. */
+        if (!why->transport)
+            note_child(core, incident, child);
+        return;
+    }
     /* Another cause begins another suspicion. */
     if (incident->child_count && incident->why.transport != why->transport)
         incident->child_count = 0;
     incident->why = *why;
     bool again = incident->was_open && is_within(core, incident->ended, INCIDENT_REOPEN_S);
-    if (note_child(core, incident, child) >= INCIDENT_CHILDREN || again)
-        open_incident(core, incident, why);
+    if (note_child(core, incident, child) < INCIDENT_CHILDREN && !again)
+        return;
+    if (why->transport)
+        incident_open(core, by, incident); /* nobody forges silence over every path */
+    else if (!incident->probing && incident->next_probe.ns == MONO_NEVER.ns)
+        incident->next_probe =
+            mono_reached(core->env->mono, incident->not_before) ? core->env->mono : incident->not_before;
+    val_incidents_schedule(core);
+}
+
+/* Under an NTA nothing the zone says is validated, so nothing is held back from it. Its probes go on. */
+static bool in_force(const struct val_core *core, const struct incident *incident)
+{
+    unsigned labels;
+
+    return incident && incident->open && policy_governs(core, incident->zone, &labels) == GOVERNED_ANCHOR;
 }
 
 bool val_incident_open(struct val_core *core, const uint8_t *zone, struct failure *ret_why)
 {
-    const struct incident *incident = find(core, zone);
-
-    if (!incident || !incident->open)
+    if (core->incidents->open_count == 0)
+        return false;
+    const struct incident *incident = incident_find(core, zone);
+    if (!in_force(core, incident))
         return false;
     if (ret_why)
         *ret_why = incident->why;
     return true;
 }
 
-const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, struct failure *ret_why)
+static struct incident *find_above(struct val_core *core, const uint8_t *name)
 {
-    if (core->incidents->count == 0)
+    if (core->incidents->open_count == 0)
         return NULL;
     for (const uint8_t *at = name;; at = name_parent(at)) {
-        const struct incident *incident = find(core, at);
-        if (incident && incident->open) {
-            if (ret_why)
-                *ret_why = incident->why;
-            return incident->zone;
-        }
+        struct incident *incident = incident_find(core, at);
+        if (in_force(core, incident))
+            return incident;
         if (name_is_root(at))
             return NULL;
     }
 }
 
+const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, struct failure *ret_why)
+{
+    const struct incident *incident = find_above(core, name);
+
+    if (incident && ret_why)
+        *ret_why = incident->why;
+    return incident ? incident->zone : NULL;
+}
+
 bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child, bool kept)
 {
-    const struct incident *incident = find(core, zone);
-    uint8_t bytes[NAME_MAX + 8];
+    const struct incident *incident = core->incidents->open_count ? incident_find(core, zone) : NULL;
+    uint8_t bytes[NAME_MAX + sizeof(incident->serial)];
 
-    if (!incident || !incident->open)
+    if (!in_force(core, incident))
         return true;
     size_t size = name_copy(child, bytes);
     memcpy(bytes + size, &incident->serial, sizeof(incident->serial));
     uint64_t hash = siphash24(&core->hash_key, bytes, size + sizeof(incident->serial));
     struct ration *set = &core->incidents->rations[hash % (INCIDENT_RATIONS / INCIDENT_WAYS) * INCIDENT_WAYS];
-    struct ration *free_one = &set[0];
+    struct ration *slot = &set[0];
     for (unsigned i = 0; i < INCIDENT_WAYS; i++) {
-        if (set[i].hash == hash && !mono_reached(core->env->mono, set[i].until))
-            return false;
-        if (set[i].hash == hash || (free_one->hash != hash && set[i].until.ns < free_one->until.ns))
-            free_one = &set[i];
+        if (set[i].hash == hash) {
+            if (!mono_reached(core->env->mono, set[i].until))
+                return false;
+            slot = &set[i];
+            break;
+        }
+        if (set[i].until.ns < slot->until.ns)
+            slot = &set[i];
     }
-    uint64_t seconds = kept ? INCIDENT_WINDOW_S : back_off_s(incident);
-    *free_one = (struct ration){.hash = hash, .until = mono_add_ms(core->env->mono, seconds * 1000)};
+    /* While some of the zone validates, asking once more may well succeed. */
+    uint64_t seconds = kept                 ? longest_s(core)
+                       : incident->degraded ? INCIDENT_BACKOFF_S
+                                            : incident_back_off_s(core, incident);
+    *slot = (struct ration){.hash = hash, .until = mono_add_ms(core->env->mono, seconds * 1000)};
     return true;
 }
 
 void val_incident_validated(struct val_core *core, const uint8_t *zone)
 {
-    struct incident *incident = find(core, zone);
+    struct incident *incident = core->incidents->open_count ? incident_find(core, zone) : NULL;
+
+    if (!incident || !incident->open || incident->probing)
+        return;
+    /* At once, unless the last probe has just been: in a zone that is half broken something validates all the
+     * time. */
+    mono_ns soon = mono_add_ms(incident->probed, INCIDENT_BACKOFF_S * 1000u);
+    if (mono_reached(core->env->mono, soon))
+        soon = core->env->mono;
+    incident->next_probe = mono_earlier(incident->next_probe, soon);
+    val_incidents_schedule(core);
+}
+
+/* The name right below the zone, marked in the map of names hit. */
+static void mark_name(struct val_core *core, struct incident *incident, const uint8_t *qname)
+{
+    unsigned labels = name_labels(incident->zone);
+
+    if (name_labels(qname) <= labels)
+        return;
+    if (!incident->names)
+        incident->names = calloc(INCIDENT_NAME_BITS / 8, 1);
+    if (!incident->names)
+        return;
+    uint64_t bit = name_hash(core, name_suffix(qname, labels + 1)) % INCIDENT_NAME_BITS;
+    uint8_t mask = (uint8_t)(1u << bit % 8);
+    incident->name_count += !(incident->names[bit / 8] & mask);
+    incident->names[bit / 8] |= mask;
+}
+
+void val_incident_answered(struct val_core *core, const uint8_t *qname, const struct answer *answer)
+{
+    struct incident *incident = find_above(core, qname);
 
     if (!incident)
         return;
-    incident->child_count = 0;
-    if (!incident->open)
-        return;
-    incident->open = false;
-    incident->was_open = true;
-    incident->ended = core->env->mono;
+    incident->questions++;
+    incident->failed += answer->rcode == RCODE_SERVFAIL;
+    incident->stale += answer->stale;
+    incident->continued += answer->continued && !answer->stale;
+    mark_name(core, incident, qname);
+}
+
+int val_core_incidents(struct val_core *core, const struct env *env,
+                       int (*fn)(void *ctx, const struct val_incident *incident), void *ctx)
+{
+    LIST_FOREACH (node, &core->incidents->by_age) {
+        const struct incident *from = CONTAINER_OF(node, struct incident, age_node);
+        if (!from->open)
+            continue;
+        int64_t left = from->probing || mono_reached(env->mono, from->next_probe)
+                           ? 0
+                           : (int64_t)((from->next_probe.ns - env->mono.ns + NS_PER_S - 1) / NS_PER_S);
+        struct val_incident incident = {.zone = from->zone,
+                                        .degraded = from->degraded,
+                                        .transport = from->why.transport,
+                                        .since = from->since,
+                                        .next_probe_s = left,
+                                        .ede = from->why.ede,
+                                        .text = slice_make(from->why.text, from->why.text_size),
+                                        .questions = from->questions,
+                                        .answered_continued = from->continued,
+                                        .answered_stale = from->stale,
+                                        .failed = from->failed,
+                                        .names = from->name_count,
+                                        .advised = from->advised,
+                                        .probe = &from->report};
+        int r = fn(ctx, &incident);
+        if (r != 0)
+            return r;
+    }
+    return 0;
 }
 
 int val_incidents_new(struct val_core *core)
@@ -243,6 +319,7 @@ int val_incidents_new(struct val_core *core)
     for (unsigned i = 0; i < INCIDENT_BUCKETS; i++)
         list_init(&core->incidents->buckets[i]);
     list_init(&core->incidents->by_age);
+    core->next_probe = MONO_NEVER;
     return 0;
 }
 

@@ -23,6 +23,7 @@
 #define QUESTION_ARENA_BYTES (1024u * 1024u)
 #define TASK_ARENA_BYTES     (4096u * 1024u)
 #define ZONE_ARENA_BYTES     (4096u * 1024u)
+#define PROBE_ARENA_BYTES    (16384u * 1024u) /* PROBE_BYTES of evidence, and what is read out of it */
 
 #define FETCH_TRIES 3u /* one, and two more at other servers when what came does not validate */
 #define FETCH_LOST_TRIES                                                                                     \
@@ -44,7 +45,7 @@
 #define LINGER_ZONE_MS     1000u /* a zone at rest: saves decoding its record for each question */
 #define LINGER_JOBS        4096u /* with more jobs than this nothing lingers */
 
-enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2 };
+enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2, JOB_PROBE = 3 };
 
 /* What a question may spend; shared by everything that works for it. */
 struct purse {
@@ -109,6 +110,10 @@ struct fetch {
     struct job *owner;
     struct purse *purse;
     uint16_t type;
+    const uint8_t *name;        /* NULL: the owner's */
+    const struct address *only; /* NULL, or the one server of only_zone that is asked: a probe's */
+    const uint8_t *only_zone;
+    bool only_tcp;
     uint32_t reserved; /* upstream queries taken from the purse meanwhile */
     unsigned tries, lost;
     bool running, again, answered, done, restart;
@@ -238,7 +243,8 @@ struct question {
 struct action {
     struct list node;
     struct val_action action;
-    struct job *job; /* held until the shell asks for the next action */
+    struct job *job; /* NULL, or held until the shell asks for the next action */
+    struct val_event event;
     struct address avoid[FETCH_TRIES];
     struct budget budget;
 };
@@ -247,6 +253,10 @@ struct nta {
     struct list node;
     uint8_t name[NAME_MAX];
     wall_s expires;
+    bool forced;
+    mono_ns next_probe;
+    bool probing;
+    struct val_probe_report report;
 };
 
 #define TABLE_BUCKETS 4096u /* a power of two */
@@ -263,6 +273,7 @@ struct val_core {
     struct list ready, actions, ntas;
     unsigned nta_count;
     struct incidents *incidents; /* incident.c */
+    mono_ns next_probe;          /* the earliest of all NTAs and incidents */
     size_t job_count, question_count, task_count, waiting_count;
     struct job **heap;
     size_t heap_count, heap_room;
@@ -310,14 +321,23 @@ int val_timer_reserve(struct val_core *core);
 void val_timer_set(struct val_core *core, struct job *job, mono_ns when);
 void val_timer_clear(struct val_core *core, struct job *job);
 
-/* action.c. job is held while the action waits. NULL: no memory. */
+/* action.c. job (may be NULL) is held while the action waits. NULL: no memory. */
 struct action *val_action_new(struct val_core *core, enum val_action_kind kind, struct job *job);
+/* why may be NULL. Without memory nobody is told, and nothing else is lost. */
+void val_event(struct val_core *core, enum val_event_kind kind, const uint8_t *zone,
+               const struct failure *why, bool degraded, wall_s since);
 void val_action_drop_given(struct val_core *core);
 
 /* nta.c: which rule governs a name. */
 enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
 /* *ret_labels: of the zone of the rule. */
 enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels);
+/* Starts the probes that are due; and when the next one is. */
+void val_ntas_tick(struct val_core *core);
+mono_ns val_ntas_next(const struct val_core *core);
+void val_nta_probed(struct val_core *core, const uint8_t *name, const struct val_probe_report *report);
+/* 0; 1: there is none. */
+int val_nta_probe_now(struct val_core *core, const uint8_t *name);
 
 /* evidence.c */
 int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, uint16_t qtype,

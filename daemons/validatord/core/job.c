@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/probe.h"
 
 static uint64_t job_hash(const struct val_core *core, enum job_kind kind, const uint8_t *name, uint16_t type,
                          bool cd)
@@ -77,6 +77,11 @@ static struct job *job_alloc(enum job_kind kind, size_t *ret_arena_bytes)
                 zone->key_fetch.failure.ede = EDE_NONE;
         return zone ? &zone->job : NULL;
     }
+    case JOB_PROBE: {
+        struct probe *probe = calloc(1, sizeof(*probe));
+        *ret_arena_bytes = PROBE_ARENA_BYTES;
+        return probe ? &probe->job : NULL;
+    }
     }
     return NULL;
 }
@@ -93,6 +98,9 @@ static void job_dealloc(struct job *job)
         break;
     case JOB_ZONE:
         free(job_zone(job));
+        break;
+    case JOB_PROBE:
+        free(job_probe(job));
         break;
     }
 }
@@ -185,6 +193,8 @@ void val_job_unlink(struct val_core *core, struct job *job)
         val_fetch_cancel(core, &zone->key_fetch);
         if (zone->signer)
             val_job_release(core, &TAKE(zone->signer)->job);
+    } else if (job->kind == JOB_PROBE) {
+        val_probe_drop(core, job_probe(job));
     } else {
         struct question *question = job_question(job);
         core->waiting_count -= question->client_count;
@@ -258,6 +268,12 @@ static void job_step(struct val_core *core, struct job *job)
         break;
     case JOB_ZONE:
         r = val_zone_run(core, job_zone(job));
+        break;
+    case JOB_PROBE:
+        if (!job->finished)
+            r = val_probe_run(core, job_probe(job));
+        if (r < 0)
+            val_probe_end(core, job_probe(job));
         break;
     }
 }

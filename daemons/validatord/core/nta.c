@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/incident_state.h"
+#include "daemons/validatord/core/probe.h"
 
 static struct nta *nta_find(const struct val_core *core, const uint8_t *name)
 {
@@ -16,11 +18,23 @@ static struct nta *nta_find(const struct val_core *core, const uint8_t *name)
     return NULL;
 }
 
-int val_core_nta_add(struct val_core *core, const uint8_t *name, wall_s expires)
+/* Some of the interval, so that many NTAs added by one script are not probed in one moment. */
+static mono_ns first_probe(const struct val_core *core, const struct env *env)
+{
+    uint64_t interval_ms = core->config.nta_probe_interval_s * 1000;
+
+    if (interval_ms == 0)
+        return MONO_NEVER;
+    return mono_add_ms(env->mono, interval_ms - interval_ms * random_below(env->random, 256) / 1024);
+}
+
+int val_core_nta_add(struct val_core *core, const struct env *env, const uint8_t *name, wall_s expires,
+                     bool forced)
 {
     struct nta *nta = nta_find(core, name);
     if (nta) {
         nta->expires = expires;
+        nta->forced = forced;
         return 0;
     }
     if (core->nta_count >= VAL_NTA_MAX)
@@ -30,8 +44,11 @@ int val_core_nta_add(struct val_core *core, const uint8_t *name, wall_s expires)
         return -ENOMEM;
     name_copy(name, nta->name);
     nta->expires = expires;
+    nta->forced = forced;
+    nta->next_probe = first_probe(core, env);
     list_append(&core->ntas, &nta->node);
     core->nta_count++;
+    val_incidents_schedule(core);
     return 0;
 }
 
@@ -44,6 +61,74 @@ int val_core_nta_remove(struct val_core *core, const uint8_t *name)
     core->nta_count--;
     free(nta);
     return 0;
+}
+
+void val_ntas_tick(struct val_core *core)
+{
+    LIST_FOREACH (node, &core->ntas) {
+        struct nta *nta = CONTAINER_OF(node, struct nta, node);
+        if (nta->probing || !mono_reached(core->env->mono, nta->next_probe))
+            continue;
+        nta->probing = val_probe_start(core, nta->name, true, NULL, 0) != NULL;
+        nta->next_probe = mono_add_ms(core->env->mono, MAX(core->config.nta_probe_interval_s, 1u) * 1000);
+    }
+}
+
+mono_ns val_ntas_next(const struct val_core *core)
+{
+    mono_ns next = MONO_NEVER;
+
+    LIST_FOREACH (node, &core->ntas) {
+        const struct nta *nta = CONTAINER_OF(node, struct nta, node);
+        if (!nta->probing)
+            next = mono_earlier(next, nta->next_probe);
+    }
+    return next;
+}
+
+void val_nta_probed(struct val_core *core, const uint8_t *name, const struct val_probe_report *report)
+{
+    struct nta *nta = nta_find(core, name);
+    struct failure why = {.ede = report->ede, .text_size = report->text_size};
+
+    if (!nta)
+        return;
+    nta->probing = false;
+    nta->report = *report;
+    memcpy(why.text, report->text, report->text_size);
+    val_event(core, VAL_EVENT_NTA_PROBED, name, &why, report->result == VAL_PROBE_SOME, report->at);
+    /* RFC 7646 2: it goes when the zone validates, at all servers that answer, unless it was meant to stay.
+     */
+    if (report->result == VAL_PROBE_ALL && !nta->forced)
+        val_event(core, VAL_EVENT_NTA_VALID, name, NULL, false, report->at);
+    val_incidents_schedule(core);
+}
+
+int val_nta_probe_now(struct val_core *core, const uint8_t *name)
+{
+    struct nta *nta = nta_find(core, name);
+
+    if (!nta)
+        return 1;
+    if (!nta->probing)
+        nta->next_probe = core->env->mono;
+    val_incidents_schedule(core);
+    return 0;
+}
+
+const struct val_probe_report *val_core_nta_report(const struct val_core *core, const struct env *env,
+                                                   const uint8_t *name, int64_t *ret_next_s)
+{
+    const struct nta *nta = nta_find(core, name);
+
+    *ret_next_s = -1;
+    if (!nta)
+        return NULL;
+    if (nta->probing || mono_reached(env->mono, nta->next_probe))
+        *ret_next_s = 0;
+    else if (nta->next_probe.ns != MONO_NEVER.ns)
+        *ret_next_s = (int64_t)((nta->next_probe.ns - env->mono.ns + NS_PER_S - 1) / NS_PER_S);
+    return nta->report.result == VAL_PROBE_NEVER ? NULL : &nta->report;
 }
 
 enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels)

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/validatord/core/incident.h"
+#include "daemons/validatord/core/incident_state.h"
+#include "daemons/validatord/core/probe.h"
 
 #define CONFIG_ARENA_BYTES (4u * 1024u * 1024u)
 
@@ -278,6 +279,10 @@ static void deadline_reached(struct val_core *core, struct job *job)
     struct failure why;
     bool spent = mono_reached(core->env->mono, job->purse->budget.deadline);
 
+    if (job->kind == JOB_PROBE) {
+        val_probe_timer(core, job_probe(job), spent);
+        return;
+    }
     if (job->kind == JOB_QUESTION) {
         val_question_timeout(core, job_question(job));
         return;
@@ -320,12 +325,17 @@ int val_core_tick(struct val_core *core, const struct env *env, const struct cac
         val_job_release(core, job);
         val_core_run(core);
     }
+    if (mono_reached(env->mono, core->next_probe)) {
+        val_ntas_tick(core);
+        val_incidents_tick(core);
+        val_incidents_schedule(core);
+    }
     return leave(core, 0);
 }
 
 mono_ns val_core_deadline(const struct val_core *core)
 {
-    return core->heap_count ? core->heap[0]->timer : MONO_NEVER;
+    return mono_earlier(core->next_probe, core->heap_count ? core->heap[0]->timer : MONO_NEVER);
 }
 
 void val_core_set_epoch(struct val_core *core, uint64_t epoch)
@@ -338,4 +348,6 @@ void val_core_stats(const struct val_core *core, struct val_stats *ret_stats)
     *ret_stats = core->stats;
     ret_stats->running_questions = core->question_count;
     ret_stats->running_tasks = core->task_count;
+    ret_stats->incidents_open = core->incidents->open_count;
+    ret_stats->ntas = core->nta_count;
 }

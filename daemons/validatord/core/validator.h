@@ -45,6 +45,7 @@ struct val_config {
     uint32_t stale_answer_ttl_s, stale_recheck_s;
     int64_t delegation_max_age_s;
     uint64_t nta_lifetime_s, nta_max_lifetime_s;
+    uint64_t nta_probe_interval_s; /* of NTAs, and the longest back-off of an incident's probe */
     /* clock_override is applied by the shell: env->wall already is the overridden time */
 };
 
@@ -83,6 +84,7 @@ enum val_action_kind {
     VAL_ACTION_VERIFY,  /* to a worker thread; bytes valid until val_core_verified or val_core_free */
     VAL_ACTION_VERDICT, /* to netd */
     VAL_ACTION_WRITE,   /* to the writer and, at once, into the overlay */
+    VAL_ACTION_EVENT,   /* to the log, and to whoever acts on it */
 };
 
 struct val_action {
@@ -107,7 +109,11 @@ struct val_action {
     uint64_t epoch;
     /* WRITE */
     struct cache_write write;
+    /* EVENT */
+    const struct val_event *event;
 };
+
+struct val_event;
 
 struct val_core *val_core_new(const struct val_config *config, const struct crypto_ops *crypto,
                               const struct siphash_key *hash_key);
@@ -140,8 +146,10 @@ bool val_core_next_action(struct val_core *core, struct val_action *ret_action);
 void val_core_set_epoch(struct val_core *core, uint64_t epoch);
 
 /* NTAs in force: config's and operator's. The shell persists (CACHE_NTA) and tells the core. name is the
- * node. 0; 1: no such NTA (remove); -ENOMEM; -ENOSPC: a thousand are in force. */
-int val_core_nta_add(struct val_core *core, const uint8_t *name, wall_s expires);
+ * node; forced: it stays when a probe finds that the zone validates. 0; 1: no such NTA (remove); -ENOMEM;
+ * -ENOSPC: a thousand are in force. */
+int val_core_nta_add(struct val_core *core, const struct env *env, const uint8_t *name, wall_s expires,
+                     bool forced);
 int val_core_nta_remove(struct val_core *core, const uint8_t *name);
 
 /* How a zone's trust was found, link by link, for `holdfastctl explain` and EDE texts: calls fn for each zone
@@ -160,7 +168,99 @@ struct val_link {
 int val_core_explain(struct val_core *core, const struct env *env, const struct cache_view *view,
                      const uint8_t *name, int (*fn)(void *ctx, const struct val_link *link), void *ctx);
 
+/* What a probe of a zone's servers found (core/probe.h). */
+#define VAL_PROBE_SERVERS 32u /* addresses: two of each of the root's 13, and some */
+#define VAL_PROBE_TARGETS 3u  /* RRsets that failed which are asked for again */
+
+enum val_probe_verdict {
+    VAL_PROBE_NOT_ASKED = 0,
+    VAL_PROBE_VALID = 1,
+    VAL_PROBE_INVALID = 2,
+    VAL_PROBE_NO_REPLY = 3,
+};
+enum val_probe_result {
+    VAL_PROBE_NEVER = 0,
+    VAL_PROBE_ALL = 1,    /* whatever answered is valid */
+    VAL_PROBE_SOME = 2,   /* some is */
+    VAL_PROBE_NONE = 3,   /* nothing is */
+    VAL_PROBE_SILENT = 4, /* nothing answered */
+};
+enum { VAL_PROBE_UDP = 0, VAL_PROBE_TCP = 1 };
+
+struct val_probe_target {
+    uint8_t name[NAME_MAX];
+    uint16_t type;
+};
+
+struct val_probe_report {
+    enum val_probe_result result;
+    wall_s at;
+    bool keys_good;         /* the DNSKEY set and the DS (or anchor) agree */
+    bool transports_differ; /* one server said different things over UDP and TCP */
+    bool servers_differ;
+    unsigned common_invalid; /* answers about the zone itself, not about what had failed, that are invalid */
+    unsigned data_same, data_changed; /* RRsets that fail and are, or are not, what last validated */
+    unsigned server_count;
+    struct {
+        struct address address; /* family 0: whichever recursord found */
+        enum val_probe_verdict verdict[2];
+    } servers[VAL_PROBE_SERVERS];
+    uint16_t ede; /* the most telling reason; EDE_NONE: none */
+    uint16_t text_size;
+    char text[ANSWER_EDE_TEXT];
+};
+
+/* An incident that is open. */
+struct val_incident {
+    const uint8_t *zone;
+    bool degraded;  /* some of it validates */
+    bool transport; /* the zone's servers, not its signatures, are what fails */
+    wall_s since;
+    int64_t next_probe_s; /* seconds until then; 0: now, or under way */
+    uint16_t ede;
+    struct slice text;
+    uint64_t questions, answered_continued, answered_stale, failed, names;
+    bool advised;
+    const struct val_probe_report *probe; /* the last one */
+};
+/* Calls fn for each open incident. 0 or what fn returned. */
+int val_core_incidents(struct val_core *core, const struct env *env,
+                       int (*fn)(void *ctx, const struct val_incident *incident), void *ctx);
+/* Incidents that were open when the cache was written last: once, at the start. */
+int val_core_load_incidents(struct val_core *core, const struct env *env, const struct cache_view *view);
+/* How much of the zone's NSEC3 hash space is covered by kept opt-out spans whose signatures hold, in permille: there,
+ * names never seen are known to be unsigned delegations or nothing. -1: too many spans to count. */
+int val_core_span_permille(struct val_core *core, const struct cache_view *view, const uint8_t *zone, wall_s now);
+/* The last probe under an NTA; NULL: there is no such NTA, or no probe yet. *ret_next_s: seconds until the
+ * next, -1: none. */
+const struct val_probe_report *val_core_nta_report(const struct val_core *core, const struct env *env,
+                                                   const uint8_t *name, int64_t *ret_next_s);
+/* Probes the NTA's (or the incident's) zone now. 0; 1: there is neither. */
+int val_core_probe(struct val_core *core, const struct env *env, const struct cache_view *view,
+                   const uint8_t *name);
+
+/* What the operator should know of: an action, and a line in the log. */
+enum val_event_kind {
+    VAL_EVENT_INCIDENT_OPENED = 1,
+    VAL_EVENT_INCIDENT_CHANGED, /* degraded, or no longer */
+    VAL_EVENT_INCIDENT_CLOSED,  /* the shell forgets the failures at and below the zone, and raises the epoch
+                                 */
+    VAL_EVENT_INCIDENT_PROBED,
+    VAL_EVENT_ADVICE,           /* an NTA would help; its use is never automatic (RFC 7646) */
+    VAL_EVENT_NTA_PROBED,
+    VAL_EVENT_NTA_VALID, /* the zone validates, the NTA is not forced: the shell removes it */
+};
+struct val_event {
+    enum val_event_kind kind;
+    uint8_t zone[NAME_MAX];
+    bool degraded;
+    uint16_t ede;
+    char text[ANSWER_EDE_TEXT + 1];
+    wall_s since;
+};
+
 struct val_stats {
+    uint64_t probes, incidents_opened, incidents_closed, incidents_open, ntas;
     uint64_t questions, joined, verdicts, secure, insecure, bogus, unreachable, fetches, verifications,
         verifications_failed, budget_spent, running_questions, running_tasks;
 };

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/incident.h"
 
 void verdict_add_failure(struct answer *answer, const struct failure *failure)
 {
@@ -104,9 +104,10 @@ int verdict_merge(struct question *question, const struct answer *part)
     return 0;
 }
 
-static void count(struct val_core *core, const struct answer *answer)
+static void count(struct val_core *core, const uint8_t *qname, const struct answer *answer)
 {
     core->stats.verdicts++;
+    val_incident_answered(core, qname, answer);
     if (answer->rcode == RCODE_SERVFAIL) {
         core->stats.bogus += answer->security == SECURITY_BOGUS;
         core->stats.unreachable += answer->security != SECURITY_BOGUS;
@@ -132,7 +133,7 @@ void verdict_refuse(struct val_core *core, struct question *question, const stru
     action->action.qname = question->job.name;
     action->action.qtype = question->job.type;
     action->action.epoch = question->job.epoch;
-    count(core, answer);
+    count(core, question->job.name, answer);
 }
 
 void verdict_send(struct val_core *core, struct question *question)
@@ -151,7 +152,7 @@ void verdict_send(struct val_core *core, struct question *question)
         action->action.qname = question->job.name;
         action->action.qtype = question->job.type;
         action->action.epoch = question->job.epoch;
-        count(core, answer);
+        count(core, question->job.name, answer);
     }
     core->waiting_count -= question->client_count;
     question->client_count = 0;

@@ -335,6 +335,8 @@ void lab_drive(struct lab *lab)
                 lab->writes++;
                 assert_int_equal(memstore_apply(lab->store, &action.write, false), 0);
                 break;
+            case VAL_ACTION_EVENT:
+                break;
             }
         }
         for (unsigned i = 0; i < count; i++) {

@@ -267,7 +267,8 @@ static void nta_makes_a_broken_zone_answer_at_once(void **state)
     lab_start(lab);
     assert_int_equal(lab_ask(lab, "www.example.com.", TYPE_A)->rcode, RCODE_SERVFAIL);
     const uint8_t *name = zone_text_name(lab->arena, "example.com.");
-    assert_int_equal(val_core_nta_add(lab->core, name, (wall_s){lab->env.wall.s + 3600}), 0);
+    assert_int_equal(val_core_nta_add(lab->core, &lab->env, name, (wall_s){lab->env.wall.s + 3600}, false),
+                     0);
     val_core_set_epoch(lab->core, 1);
     assert_insecure(lab, "www.example.com.", EDE_NEGATIVE_TRUST_ANCHOR);
     /* the parent's DS for it is still validated */
@@ -282,7 +283,8 @@ static void nta_ends_by_itself(void **state)
     struct lab *lab = lab_with(LAB_NSEC);
     lab_find(lab, "example.com.")->wrong_ds = true;
     lab_start(lab);
-    val_core_nta_add(lab->core, zone_text_name(lab->arena, "example.com."), (wall_s){lab->env.wall.s + 3600});
+    val_core_nta_add(lab->core, &lab->env, zone_text_name(lab->arena, "example.com."),
+                     (wall_s){lab->env.wall.s + 3600}, false);
     assert_insecure(lab, "www.example.com.", EDE_NEGATIVE_TRUST_ANCHOR);
     lab_pass(lab, 4000);
     assert_int_equal(lab_ask(lab, "www.example.com.", TYPE_A)->rcode, RCODE_SERVFAIL);
@@ -295,10 +297,12 @@ static void anchor_below_an_nta_still_validates_and_loses_at_its_node(void **sta
     lab_anchor(lab, ".");
     lab_anchor(lab, "example.com.");
     lab_start(lab);
-    val_core_nta_add(lab->core, zone_text_name(lab->arena, "com."), (wall_s){lab->env.wall.s + 3600});
+    val_core_nta_add(lab->core, &lab->env, zone_text_name(lab->arena, "com."),
+                     (wall_s){lab->env.wall.s + 3600}, false);
     assert_true(lab_ask(lab, "www.example.com.", TYPE_A)->authentic);
     lab_reset(lab, true);
-    val_core_nta_add(lab->core, zone_text_name(lab->arena, "example.com."), (wall_s){lab->env.wall.s + 3600});
+    val_core_nta_add(lab->core, &lab->env, zone_text_name(lab->arena, "example.com."),
+                     (wall_s){lab->env.wall.s + 3600}, false);
     assert_insecure(lab, "www.example.com.", EDE_NEGATIVE_TRUST_ANCHOR);
     lab_free(lab);
 }

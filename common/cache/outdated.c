@@ -1,0 +1,93 @@
+#include "common/cache/outdated.h"
+
+#include "common/wire/dns.h"
+
+bool outdated_concerns(unsigned pick, enum cache_db db)
+{
+    switch (db) {
+    case CACHE_NEG:
+        return true;
+    case CACHE_RR:
+        return pick & (PICK_NTA | PICK_CONTINUED);
+    case CACHE_ZONE:
+        return pick & PICK_NTA;
+    default:
+        return false;
+    }
+}
+
+static int negative(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value)
+{
+    struct cache_neg neg;
+    int r = cache_neg_decode(arena, key, value, &neg);
+
+    if (r != 0)
+        return r < 0 ? r : OUTDATED_REMOVE;
+    if (neg.kind == CACHE_NEG_FAILURE)
+        return pick & PICK_FAILURES ? OUTDATED_REMOVE : OUTDATED_NO;
+    if ((pick & PICK_NEGATIVE) || ((pick & PICK_CONTINUED) && neg.continued))
+        return OUTDATED_REMOVE;
+    bool told = false;
+    for (unsigned i = 0; i < neg.ede_count; i++)
+        told = told || neg.ede[i].code == EDE_NEGATIVE_TRUST_ANCHOR;
+    return (pick & PICK_NTA) && neg.security != SECURITY_SECURE && (told || neg.stored.s >= since.s)
+               ? OUTDATED_REMOVE
+               : OUTDATED_NO;
+}
+
+static int positive(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value)
+{
+    uint8_t name[NAME_MAX];
+    struct cache_rr rr;
+    uint16_t type;
+
+    if (cache_key_to_name(key, name, &type))
+        return OUTDATED_REMOVE;
+    int r = cache_rr_decode(arena, key, value, name, type, &rr);
+    if (r != 0)
+        return r < 0 ? r : OUTDATED_REMOVE;
+    if ((pick & PICK_CONTINUED) && rr.continued)
+        return OUTDATED_REMOVE;
+    return (pick & PICK_NTA) && rr.rrset.security != SECURITY_SECURE &&
+                   (rr.ede == EDE_NEGATIVE_TRUST_ANCHOR || rr.stored.s >= since.s)
+               ? OUTDATED_REMOVE
+               : OUTDATED_NO;
+}
+
+/* What was learnt under the NTA lies beside what had validated: only that goes. */
+static int zone_record(struct arena *arena, struct slice key, struct slice value, struct slice *ret_value)
+{
+    uint8_t name[NAME_MAX];
+    struct cache_zone zone;
+    uint16_t type;
+
+    if (cache_key_to_name(key, name, &type))
+        return OUTDATED_REMOVE;
+    int r = cache_zone_decode(arena, key, value, name, &zone);
+    if (r != 0)
+        return r < 0 ? r : OUTDATED_REMOVE;
+    if (zone.loose != LOOSE_NTA)
+        return OUTDATED_NO;
+    zone.loose = LOOSE_NONE;
+    zone.loose_ns = (struct rrset){0};
+    zone.loose_glue = (struct rrset_list){0};
+    if (!zone.has_delegation && zone.ds_state == DS_UNKNOWN && !zone.has_dnskey)
+        return OUTDATED_REMOVE;
+    r = cache_zone_encode(arena, key, &zone, ret_value);
+    return r < 0 ? r : r > 0 ? OUTDATED_REMOVE : OUTDATED_REPLACE;
+}
+
+int outdated_entry(struct arena *arena, unsigned pick, wall_s nta_since, enum cache_db db, struct slice key,
+                   struct slice value, struct slice *ret_value)
+{
+    switch (db) {
+    case CACHE_NEG:
+        return negative(arena, pick, nta_since, key, value);
+    case CACHE_RR:
+        return positive(arena, pick, nta_since, key, value);
+    case CACHE_ZONE:
+        return zone_record(arena, key, value, ret_value);
+    default:
+        return OUTDATED_NO;
+    }
+}
