@@ -1,8 +1,6 @@
 """The scenarios: when what breaks, and how. Each is a class whose steps() says (second, what it is called, function);
 the run does them at their time and the judge gets the same words."""
 
-import os
-import signal
 import time
 
 import population as people
@@ -52,6 +50,7 @@ class Scenario:
     fresh_rule = False        # 95 % of that fresh
     cold_rule = False         # never-seen names of this scenario are judged
     advice_rule = False
+    watch_advice = False      # polled, also where none is to come
     quiet_before = 0.0
     real_ttls = {}            # what this scenario overrides in scale.SCALED
     resolver_options = {}
@@ -72,12 +71,14 @@ class Scenario:
             at += step
         return t
 
-    def make_zones(self, directory, start_wall):
-        """start_wall: wall-clock time of second 0."""
+    def make_zones(self, directory):
         return zones_module.Zones(directory, self.scale, self.people, self.seed)
 
     def prepare(self):
         """Everything that costs time, before second 0."""
+
+    def just_before(self, start_wall):
+        """The same, with the wall-clock time of second 0, for signatures that end at some second."""
 
     def schedule(self):
         s = people.Schedule(self.people, self.timeline, self.rate, self.seed, self.mix, self.quiet())
@@ -106,8 +107,19 @@ class Scenario:
     def repair(self):
         self.run.stage.publish_de(self.good)
 
+    def finish(self):
+        """Ends what prepare() began."""
+
     def add_nta(self):
         self.run.add_nta("de")
+
+    def ad_ends(self, record):
+        """(from, to): seconds between which AD is false for this name, because a link is past its signature."""
+        return None
+
+    def extra_rules(self, judge):
+        """Rules of this scenario alone: a list, beside what it gives to the judge itself."""
+        return []
 
     # What the advice must say, where there is one; filled in by the scenario.
     evidence = {}
@@ -128,4 +140,216 @@ class Main(Scenario):
         self.run.stage.publish_de(self.bad)
 
 
-SCENARIOS = {c.name: c for c in (Main,)}
+class OldCache(Main):
+    name = "oldcache"
+    says = "as main, with all TTLs so short that every answer, delegation and key is expired when it breaks; no NTA"
+    nta = cold_rule = advice_rule = False
+    # One second in the lab each; nobody asks for three seconds before it breaks.
+    real_ttls = {"root_ttl": 60, "parent_ttl": 60, "child_link_ttl": 60, "negative_ttl": 60,
+                 "answer_ttls": (60, 60, 60, 60)}
+    gap = quiet_before = 3.0
+
+
+class Mixed(Main):
+    name = "mixed"
+    says = "one of three signatures of .de good, per record at random, its servers differing"
+    nta = fresh_rule = False
+    cold_rule = advice_rule = True
+    kind = "mixed"
+
+    def prepare(self):
+        super().prepare()
+        self.evidence["same"] = False
+
+
+class ZoneKeys(Scenario):
+    name = "zonekeys"
+    says = ".de's DNSKEY set replaced, then bogus, then gone, while the root's DS still names the old key"
+    fresh_rule = advice_rule = True
+
+    def prepare(self):
+        z = self.run.zones
+        self.good = z.de("good")
+        self.bad = [z.de("rolled"), z.de("bogus-dnskey"), z.de("unsigned")]
+        self.evidence = {"zone": "de.", "key_tag": z.de_key_tag("de-ksk"), "ds_matches": False, "same": True}
+
+    def break_it(self):
+        self.run.stage.publish_de(self.bad[0])
+
+    def more_steps(self):
+        return [(self.timeline.at(n / 3), label, lambda n=n: self.run.stage.publish_de(self.bad[n]))
+                for n, label in ((1, "DNSKEY set bogus"), (2, "DNSKEY set gone"))]
+
+
+class RootDs(Scenario):
+    name = "rootds"
+    says = "the root validates a DS that matches no key of .de"
+
+    def prepare(self):
+        self.good = self.run.zones.root("good")
+        self.bad = self.run.zones.root("wrong-ds", ("de-ksk of nobody",))
+
+    def break_it(self):
+        self.run.stage.publish_root(self.bad)
+
+    def repair(self):
+        self.run.stage.publish_root(self.good)
+
+
+class Expired(Scenario):
+    name = "expired"
+    says = "all signatures of .de expire, as they were published"
+
+    def prepare(self):
+        self.good = self.run.zones.de("good")
+
+    def just_before(self, start_wall):
+        z = self.run.zones
+        z.de_expires = self.expires = start_wall + self.timeline.broken
+        self.run.stage.publish_de(z.write(z.de_zone().text(), "de", "expiring.zone"))
+        z.de_expires = None
+
+    def break_it(self):
+        # Time does it. A signature is good through its last second.
+        time.sleep(max(0.0, int(self.expires) + 1 - time.time()))
+
+    def ad_ends(self, record):
+        """When AD must be gone for this name, and from when it may be back."""
+        return (self.timeline.broken, self.timeline.repaired) if record.zone.endswith(".de.") else None
+
+
+class Unreachable(Scenario):
+    name = "unreachable"
+    says = "the servers of .de are silent"
+    fresh_rule = True
+
+    def break_it(self):
+        for server in self.run.stage.de_servers():
+            server.pause()
+
+    def repair(self):
+        for server in self.run.stage.de_servers():
+            server.resume()
+
+
+class Refused(Unreachable):
+    name = "unreachable-refused"
+    says = "the servers of .de answer REFUSED"
+
+    def zones(self):
+        return []
+
+    def break_it(self):
+        for server in self.run.stage.de_servers():
+            server.restart(self.zones())
+
+    def repair(self):
+        for server in self.run.stage.de_servers():
+            server.restart()
+
+
+class Lame(Refused):
+    name = "unreachable-lame"
+    says = "the servers of .de are lame: they know the root zone and refer to themselves"
+
+    def zones(self):
+        return [(".", self.run.zones.path("root", "good.zone"))]
+
+
+class Restart(Main):
+    name = "restart"
+    says = "as main; kill -9 of everything at 40 % of the outage, a clean restart at 60 %; no NTA"
+    nta = cold_rule = advice_rule = False
+
+    def more_steps(self):
+        return [(self.timeline.at(scale_module.KILL_AT), "kill -9 and start", self.kill),
+                (self.timeline.at(scale_module.CLEAN_AT), "stop and start", self.clean)]
+
+    def kill(self):
+        self.run.resolver.kill()
+        self.run.resolver.start()
+
+    def clean(self):
+        self.run.resolver.stop()
+        self.run.resolver.start()
+
+
+class Reboot(Restart):
+    name = "reboot"
+    says = "as main; half way everything dies and comes back with a new boot id; no NTA"
+    fresh_rule = False
+
+    def more_steps(self):
+        return [(self.timeline.at(0.5), "power cut, another boot id", self.reboot)]
+
+    def reboot(self):
+        self.run.resolver.kill()
+        self.run.resolver.new_boot_id()
+        self.run.resolver.start()
+
+
+class Cold(Main):
+    name = "cold"
+    says = "as main, without NTA; many names never asked before, signed and unsigned"
+    nta = fresh_rule = advice_rule = False
+    cold_rule = True
+    mix = {"seen": 0.70, "cold-signed": 0.12}
+
+
+class Moved(Main):
+    name = "moved"
+    says = "as main, without NTA; at 30 % of the outage every child gets a new address"
+    nta = cold_rule = advice_rule = False
+    fresh_rule = True
+
+    def plan_versions(self):
+        return [self.timeline.at(0.3)]
+
+    def extra_rules(self, judge):
+        number, _, done = judge.run.versions[-1]
+        t = judge.timeline
+        here = judge.window(done, t.repaired, "seen", lambda j: j.record.kind == "positive" and
+                            j.at > done + judge.run.zones.answer_ttl_of(j.record.index) + 1.0)
+        bad = [j for j in here if j.version != number]
+        judge.at_least("answers carry the new address once the old one's TTL is over", len(here) - len(bad), len(here),
+                       0.95, "; ".join(map(judge.show, bad[:3])))
+        return []
+
+
+class OneChild(Scenario):
+    name = "one-child"
+    says = "one signed child, and a popular one, is signed by a key its DS does not name; .de is well"
+    watch_advice = True
+
+    def prepare(self):
+        self.victim = next(i for i in self.people.seen if i in self.people.signed)
+
+    def publish(self, label):
+        z, run = self.run.zones, self.run
+        z.child("de", self.victim, run.versions[-1][0], True, key_label=label)
+        if label:
+            z.rolled[self.victim] = label
+        else:
+            z.rolled.pop(self.victim, None)
+        run.stage.publish_children()
+
+    def break_it(self):
+        self.publish("a key of nobody")
+
+    def repair(self):
+        self.publish(None)
+
+    def extra_rules(self, judge):
+        return [no_advice(judge)]
+
+
+def no_advice(judge):
+    import judge as judge_module
+    said = [(at, a) for at, a in judge.run.advice if judge_module.advice_entries(a)]
+    asked = [a for _, a in judge.run.advice if isinstance(a, dict) and "error" not in a]
+    return judge_module.Rule("no advice for what is no broken registry", "%d of %d" % (len(said), len(asked)), 0,
+                             not said and asked, str((said or judge.run.advice or ["no such verb"])[-1])[:200])
+
+
+SCENARIOS = {c.name: c for c in (Main, OldCache, Mixed, ZoneKeys, RootDs, Expired, Unreachable, Refused, Lame, Restart,
+                                 Reboot, Cold, Moved, OneChild)}

@@ -13,6 +13,7 @@ import select
 import socket
 import struct
 import time
+import traceback
 from collections import namedtuple
 
 import wire
@@ -132,7 +133,7 @@ class Clients:
                 os.write(live, (json.dumps([round(now - start, 2), self.counts, len(self.pending)]) + "\n").encode())
                 self.counts = {}
                 tick += 1
-            due = [tick] + [self.timers[0][0]] * bool(self.timers)
+            due = [tick] + [t[0] for t in self.timers[:1]]
             if at < len(rows):
                 due.append(start + rows[at][0])
             for fd, _ in self.poller.poll(max(0.0, min(min(due) - time.monotonic(), 0.5))):
@@ -159,6 +160,8 @@ def in_process(stage_net, rows, scale, start, path, live, setns):
             pickle.dump([tuple(r) for r in records], f, protocol=4)
         os.rename(path + ".new", path)
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

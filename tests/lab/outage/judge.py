@@ -72,7 +72,7 @@ class Judge:
         self.repaired()
         if s.advice_rule:
             self.advised()
-        for extra in s.extra_rules(self) if hasattr(s, "extra_rules") else ():
+        for extra in s.extra_rules(self):
             self.rules.append(extra)
         self.rules.append(Rule("the lab itself had no failure", len(self.run.failures), 0, not self.run.failures,
                                "; ".join(self.run.failures[:3])))
@@ -149,10 +149,10 @@ class Judge:
     def ad_forbidden(self, j):
         if not j.record.signed:
             return True
-        ends = getattr(self.scenario, "signature_ends", lambda record: None)(j.record)
-        if ends is not None and j.answered > ends + 1.0:
-            return True
         t = self.timeline
+        ends = self.scenario.ad_ends(j.record)
+        if ends is not None and ends[0] + 1.0 < j.at < ends[1]:
+            return True
         return bool(t.nta and j.record.stream != "healthy" and t.nta + 1.0 < j.at < t.repaired)
 
     def repaired(self):

@@ -7,6 +7,7 @@ import signal
 import socket
 import struct
 import time
+import traceback
 from collections import namedtuple
 
 import wire
@@ -80,6 +81,8 @@ def start(net, path, setns, interface="toservers"):
             pickle.dump(seen, f, protocol=4)
         os.rename(path + ".new", path)
         code = 0
+    except Exception:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

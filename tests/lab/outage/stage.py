@@ -172,13 +172,28 @@ class Stage:
 
     def publish_de(self, path):
         """path: one for all servers of .de, or a list with one for each."""
-        for n, server in enumerate(self.de_servers()):
-            self.link("de%d" % n, path[n] if isinstance(path, list) else path)
-            server.reload()
+        with self.changing([(a, "de.") for a in zones_module.DE_ADDRESSES]):
+            for n, server in enumerate(self.de_servers()):
+                self.link("de%d" % n, path[n] if isinstance(path, list) else path)
+                server.reload()
 
     def publish_root(self, path):
-        self.link("root", path)
-        self.servers["root"].reload()
+        with self.changing([(zones_module.ROOT_ADDRESSES[0], ".")]):
+            self.link("root", path)
+            self.servers["root"].reload()
+
+    @contextlib.contextmanager
+    def changing(self, where):
+        """Returns when the SOA with its signature is another one at all (address, zone) of `where`: no two
+        publications have the same."""
+        before = [self.raw(a, z, wire.SOA) for a, z in where]
+        yield
+        deadline = time.monotonic() + 3
+        for (a, z), old in zip(where, before):
+            while self.raw(a, z, wire.SOA) in (old, None):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("%s does not serve the new %s" % (a, z))
+                time.sleep(0.005)
 
     def publish_children(self):
         self.servers["children"].reload()
@@ -187,12 +202,16 @@ class Stage:
 
     def ask(self, address, name, rdtype, timeout=0.5, do=False):
         """A Reply of a server, or None; asked inside the servers' namespace."""
+        data = self.raw(address, name, rdtype, timeout, do)
+        return wire.Reply(data) if data else None
+
+    def raw(self, address, name, rdtype, timeout=0.5, do=True):
         with self.in_servers(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(timeout)
             try:
                 s.sendto(struct.pack("!HHHHHH", 7, 0, 1, 0, 0, 1) + wire.query_tail(name, rdtype, do),
                          (address, self.port))
-                return wire.Reply(s.recv(4096))
+                return s.recv(4096)
             except OSError:
                 return None
 

@@ -86,7 +86,8 @@ class Truth:
     def link_expired(self, zone, at):
         """Whether what the parent last said of the zone while it was healthy was past its TTL at that time."""
         t = self.timeline
-        times = [r for r in self.referrals[zone] if r < t.broken or r > t.repaired]
+        broken = self.run.done.get("broken", t.broken)
+        times = [r for r in self.referrals[zone] if r < broken or r > t.repaired]
         last = self._within(times, float("-inf"), at)
         return last is not None and at > last + self.scale.parent_ttl + 2 * SLACK_S and t.broken < at < t.repaired
 
