@@ -217,6 +217,8 @@ static void handle(void *ctx, const control_message *message, struct control_req
         control_nta_probe(v, message, to);
     else if (strcmp(verb, "nta-advise") == 0)
         control_nta_advise(v, message, to);
+    else if (strcmp(verb, "serve-stale") == 0)
+        control_serve_stale(v, message, to);
     else if (strcmp(verb, "explain") == 0)
         control_explain(v, c->explaining, message, to);
     else

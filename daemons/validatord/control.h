@@ -7,6 +7,7 @@
  *   flush-caches [name [tree]] [bogus] [negative]
  *   nta-list, nta-add name [lifetime reason author force], nta-remove name, nta-probe name, nta-advise
  *   explain name [type]
+ *   serve-stale [name], text: status, on, off, reset
  *
  * What changes the cache is persisted and synced, then takes effect, then is answered. */
 
@@ -61,6 +62,8 @@ void control_probes_free(struct validatord *v);
 json_t *control_probe_json(const struct val_probe_report *report);
 /* The open incidents, for status. */
 json_t *control_incidents(struct validatord *v);
+
+void control_serve_stale(struct validatord *v, const control_message *message, struct control_request *to);
 
 struct explain_list;
 void control_explain(struct validatord *v, struct explain_list *list, const control_message *message,
