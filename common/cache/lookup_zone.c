@@ -1,5 +1,8 @@
 /* Zone records: the closest cut, and DS and DNSKEY questions answered from what validation keeps. */
+#include <errno.h>
+
 #include "common/cache/lookup_search.h"
+#include "common/wire/rdata.h"
 
 int cache_zone_get(const struct lookup *lookup, const uint8_t *zone, struct cache_zone *ret_zone)
 {
@@ -47,6 +50,34 @@ static int use_set(struct search *search, const struct rrset *rrset, wall_s vali
     return search_add(search, &search->answer.answer, rrset, usable, rrset->security, true);
 }
 
+/* A referral's proof has no SOA. RFC 2308 5: without one a negative answer is not to be kept, so while it is
+ * in force the parent is asked for a whole answer. Past its expiry it is what there is (DESIGN 5 "DO"), with
+ * the SOA of its zone where the cache has that. */
+static int with_soa(struct search *search, const struct rrset_list *proof, struct rrset_list *ret_proof)
+{
+    struct rrsig sig;
+    struct cache_rr soa;
+    struct usable usable;
+    if (proof->count && proof->items[0].type == TYPE_SOA) {
+        *ret_proof = *proof;
+        return proof->count < 2 ? SEARCH_NONE : 0;
+    }
+    if (search->stale_s < 0 || proof->count == 0 || proof->items[0].sig_count == 0 ||
+        rrsig_parse(&proof->items[0].sig[0], &sig) != 0)
+        return SEARCH_NONE;
+    uint8_t *zone = arena_copy(search->lookup->arena, sig.signer, name_size(sig.signer));
+    if (!zone)
+        return -ENOMEM;
+    struct rrset_list list = {0};
+    int r = search_find_rr(search, zone, TYPE_SOA, &soa, &usable);
+    if (r == 0 && soa.rrset.security == SECURITY_SECURE)
+        r = rrset_list_add(search->lookup->arena, &list, &soa.rrset);
+    for (uint32_t i = 0; i < proof->count && r >= 0; i++)
+        r = rrset_list_add(search->lookup->arena, &list, &proof->items[i]);
+    *ret_proof = list;
+    return MIN(r, 0);
+}
+
 /* A referral's NS is never an answer; the keys and the DS, with their signatures, are (DESIGN 5, DO). */
 int search_zone_record(struct search *search, const uint8_t *name, uint16_t qtype)
 {
@@ -60,17 +91,20 @@ int search_zone_record(struct search *search, const uint8_t *name, uint16_t qtyp
                                : SEARCH_NONE;
     if (zone.ds_state == DS_SECURE || zone.ds_state == DS_UNSUPPORTED)
         return use_set(search, &zone.ds, zone.ds_validated, zone.ds_expires, zone.ds_signature_expires);
-    /* What is no cut may be a CNAME, so only a real cut's proof says NODATA. RFC 2308: never without SOA. */
-    const struct rrset_list *proof = &zone.ds_proof;
+    /* What is no cut may be a CNAME, so only a real cut's proof says NODATA. */
+    struct rrset_list proof;
     struct usable usable;
-    if (zone.ds_state != DS_NONE || proof->count < 2 || proof->items[0].type != TYPE_SOA)
+    if (zone.ds_state != DS_NONE)
         return SEARCH_NONE;
-    for (uint32_t i = 0; i < proof->count; i++)
-        if (proof->items[i].security != SECURITY_SECURE)
+    r = with_soa(search, &zone.ds_proof, &proof);
+    if (r)
+        return r;
+    for (uint32_t i = 0; i < proof.count; i++)
+        if (proof.items[i].security != SECURITY_SECURE)
             return SEARCH_NONE;
     if (search_judge(search, zone.ds_validated, zone.ds_expires, zone.ds_signature_expires, &usable))
         return SEARCH_NONE;
     if (!usable.ttl)
-        usable.signed_now &= search_signatures_valid(proof, search->lookup->now);
-    return search_add_denial(search, RCODE_NOERROR, proof, usable, SECURITY_SECURE, !zone.ds_optout);
+        usable.signed_now &= search_signatures_valid(&proof, search->lookup->now);
+    return search_add_denial(search, RCODE_NOERROR, &proof, usable, SECURITY_SECURE, !zone.ds_optout);
 }

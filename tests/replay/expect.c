@@ -88,9 +88,11 @@ static int read_wanted(char *words, struct expectation *e)
         else if (strncmp(w, "upstream>=", 10) == 0)
             e->upstream_least = atol(w + 10);
         else if (strcmp(w, "noede") == 0)
-            e->ede = -2;
-        else if (strncmp(w, "ede=", 4) == 0)
-            e->ede = atoi(w + 4);
+            e->no_ede = true;
+        else if (strncmp(w, "ede=", 4) == 0 && e->ede_count < ARRAY_SIZE(e->ede))
+            e->ede[e->ede_count++] = atoi(w + 4);
+        else if (strncmp(w, "edetext=", 8) == 0)
+            snprintf(e->ede_text, sizeof(e->ede_text), "%s", w + 8);
         else if (strncmp(w, "ttl=", 4) == 0)
             e->ttl = atol(w + 4);
         else if (strncmp(w, "upstream<=", 10) == 0)
@@ -110,7 +112,6 @@ int expect_read(const char *line, struct expectation *ret_expect, uint8_t *packe
     struct expectation e = {.ad = -1,
                             .aa = -1,
                             .tc = -1,
-                            .ede = -1,
                             .not_ede = -1,
                             .ttl = -1,
                             .upstream_most = -1,
@@ -216,6 +217,31 @@ static bool has_ede(const ldns_pkt *pkt, int code)
     return false;
 }
 
+/* The first code that is wanted and not there, or -1. */
+static int missing_ede(const struct expectation *e, const ldns_pkt *pkt)
+{
+    for (unsigned i = 0; i < e->ede_count; i++)
+        if (!has_ede(pkt, e->ede[i]))
+            return e->ede[i];
+    return -1;
+}
+
+static bool has_ede_text(const ldns_pkt *pkt, const char *part)
+{
+    ldns_rdf *edns = ldns_pkt_edns_data(pkt);
+    const uint8_t *p = edns ? ldns_rdf_data(edns) : NULL;
+    for (size_t at = 0, size = edns ? ldns_rdf_size(edns) : 0; at + 4 <= size;) {
+        unsigned option = (unsigned)p[at] << 8 | p[at + 1], length = (unsigned)p[at + 2] << 8 | p[at + 3];
+        char text[512] = "";
+        for (unsigned i = 2; option == 15 && i < length && i < sizeof(text) && at + 4 + i < size; i++)
+            text[i - 2] = (char)(p[at + 4 + i] == ' ' ? '_' : p[at + 4 + i]);
+        if (strstr(text, part))
+            return true;
+        at += 4 + length;
+    }
+    return false;
+}
+
 static uint32_t least_ttl(const ldns_pkt *pkt)
 {
     const ldns_rr_list *list = ldns_pkt_ancount(pkt) ? ldns_pkt_answer(pkt) : ldns_pkt_authority(pkt);
@@ -289,9 +315,11 @@ int expect_check(const struct expectation *e, struct slice answer, unsigned upst
         snprintf(why, room, "EDE %d where it is not due", e->not_ede);
     else if (e->ad >= 0 && (ldns_pkt_ad(pkt) != 0) != e->ad)
         snprintf(why, room, "AD: wanted %d, given %d", e->ad, ldns_pkt_ad(pkt) != 0);
-    else if (e->ede >= 0 && !has_ede(pkt, e->ede))
-        snprintf(why, room, "EDE %d is missing", e->ede);
-    else if (e->ede == -2 && has_ede(pkt, -2))
+    else if (missing_ede(e, pkt) >= 0)
+        snprintf(why, room, "EDE %d is missing", missing_ede(e, pkt));
+    else if (e->ede_text[0] && !has_ede_text(pkt, e->ede_text))
+        snprintf(why, room, "no EDE with the text \"%s\"", e->ede_text);
+    else if (e->no_ede && has_ede(pkt, -2))
         snprintf(why, room, "an EDE where none is due");
     else if (e->ttl >= 0 && least_ttl(pkt) != (uint32_t)e->ttl)
         snprintf(why, room, "TTL: wanted %ld, given %u", e->ttl, least_ttl(pkt));

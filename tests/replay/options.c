@@ -15,7 +15,7 @@ struct mapping {
     struct rec_zone_servers zones[MAX_ITEMS];
     struct val_anchor anchors[MAX_ITEMS];
     struct prefix snoop[MAX_ITEMS], allow[2];
-    const uint8_t *insecure[MAX_ITEMS], *forwards[MAX_ITEMS], *apart[MAX_ITEMS];
+    const uint8_t *insecure[MAX_ITEMS], *stale_off[MAX_ITEMS], *forwards[MAX_ITEMS], *apart[MAX_ITEMS];
     uint8_t exempt[MAX_ITEMS][NAME_MAX];
     struct prefix never[MAX_ITEMS];
     /* the zone clause being read */
@@ -265,6 +265,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->netd.stale_answer_ttl_s = c->val.stale_answer_ttl_s = (uint32_t)atoi(v);
     else if (strcmp(k, "serve-expired-ttl") == 0)
         c->netd.stale_max_age_s = c->val.stale_max_age_s = atoi(v) ? atoi(v) : INT32_MAX;
+    else if (strcmp(k, "serve-expired-disabled-zone") == 0)
+        return add_name(&c->val.stale.disabled_zone_count, m->stale_off, v) ? refuse(m, o) : 0;
     else if (strcmp(k, "prefetch") == 0)
         c->netd.prefetch = yes(v);
     else if (strcmp(k, "aggressive-nsec") == 0)
@@ -394,6 +396,7 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                  .validate = true,
                                  .anchors = m->anchors,
                                  .insecure_zones = m->insecure,
+                                 .stale = {.disabled_zones = m->stale_off},
                                  .forward_zones = m->forwards,
                                  .apart_zones = m->apart,
                                  .aggressive_denial = true,
@@ -479,6 +482,7 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
         snprintf(ret_why, room, "more zones than the player holds");
         return 1;
     }
+    ret_config->netd.stale = ret_config->val.stale;
     return 0;
 }
 

@@ -293,6 +293,18 @@ static int step_nta(struct player *p)
     return 0;
 }
 
+/* SERVE_STALE name on|off|reset: as holdfastctl has it. */
+static int step_serve_stale(struct player *p)
+{
+    char text[NAME_TEXT_MAX] = "", word[8] = "";
+    uint8_t name[NAME_MAX];
+    if (sscanf(p->step->ask, "%1000s %7s", text, word) != 2 || name_from_text(text, name) != 0 ||
+        world_serve_stale(p->world, name, word) != 0)
+        return report(p, "SERVE_STALE wants a name, and on, off or reset of what is switched", NULL,
+                      (struct slice){0});
+    return 0;
+}
+
 static struct exchange *pending_match(struct player *p, const struct rpl_entry *entry)
 {
     LIST_FOREACH (pos, world_exchanges(p->world)) {
@@ -397,6 +409,8 @@ static int play_step(struct player *p)
     case RPL_STEP_NTA:
     case RPL_STEP_NTA_REMOVE:
         return step_nta(p);
+    case RPL_STEP_SERVE_STALE:
+        return step_serve_stale(p);
     case RPL_STEP_FLUSH:
         world_flush(p->world);
         return 0;

@@ -217,6 +217,7 @@ static const struct {
     {"ASK", RPL_STEP_ASK, false},
     {"NTA", RPL_STEP_NTA, false},
     {"NTA_REMOVE", RPL_STEP_NTA_REMOVE, false},
+    {"SERVE_STALE", RPL_STEP_SERVE_STALE, false},
     {"FLUSH", RPL_STEP_FLUSH, false},
     {"RESTART", RPL_STEP_RESTART, false},
     {"TRAFFIC", RPL_STEP_TRAFFIC, false},

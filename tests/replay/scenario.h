@@ -6,11 +6,11 @@
  *   SCENARIO_BEGIN title … SCENARIO_END
  *   RANGE_BEGIN from to / ADDRESS a… / entries / RANGE_END
  *   STEP n QUERY|REPLY|CHECK_ANSWER|CHECK_OUT_QUERY|TIME_PASSES|TIMEOUT|ERROR|TRAFFIC|NOTHING, then one entry
- *   STEP n NTA name [seconds], NTA_REMOVE name, FLUSH (the whole cache), RESTART (validatord and recursord,
- * over the same cache): the player's own
- *   STEP n ASK …, one question with what is expected of its answer on one line: the player's own, see
- * expect.h ZONE_BEGIN … ZONE_END, MISBEHAVE …: the player's own, see zone.h ENTRY_BEGIN / MATCH … / ADJUST …
- * / REPLY … / SECTION … records / HEX_ANSWER_BEGIN … / RAW hex / ENTRY_END
+ *   STEP n NTA name [seconds], NTA_REMOVE name, SERVE_STALE name on|off|reset, FLUSH (the whole cache),
+ * RESTART (validatord and recursord, over the same cache): the player's own STEP n ASK …, one question with
+ * what is expected of its answer on one line: the player's own, see expect.h ZONE_BEGIN … ZONE_END, MISBEHAVE
+ * …: the player's own, see zone.h ENTRY_BEGIN / MATCH … / ADJUST … / REPLY … / SECTION … records /
+ * HEX_ANSWER_BEGIN … / RAW hex / ENTRY_END
  */
 
 #include <stdbool.h>
@@ -80,6 +80,7 @@ enum rpl_step_kind {
     RPL_STEP_ASK,
     RPL_STEP_NTA,
     RPL_STEP_NTA_REMOVE,
+    RPL_STEP_SERVE_STALE,
     RPL_STEP_FLUSH,
     RPL_STEP_RESTART,
 };

@@ -499,6 +499,25 @@ struct list *world_events(struct world *world)
     return &world->happened;
 }
 
+int world_serve_stale(struct world *world, const uint8_t *zone, const char *word)
+{
+    _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
+    struct cache_write write = {.db = CACHE_META, .key = stale_switch_key()};
+    struct stale_switch set;
+    struct cache_view view;
+    memstore_view(world->store, NULL, &view);
+    stale_switch_read(&view, &set);
+    bool on = strcmp(word, "on") == 0;
+    int r = on || strcmp(word, "off") == 0 ? stale_switch_set(&set, zone, on)
+            : strcmp(word, "reset") == 0   ? stale_switch_clear(&set, zone)
+                                           : 1;
+    if (!arena || r != 0 || stale_switch_encode(arena, &set, &write.value) != 0)
+        return 1;
+    out_of_memory(memstore_apply(world->store, &write, false));
+    raise_epoch(world);
+    return 0;
+}
+
 void world_flush(struct world *world)
 {
     memstore_clear(world->store);

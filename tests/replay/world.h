@@ -72,6 +72,8 @@ void world_advance_to(struct world *world, mono_ns to);
 int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool forced);
 /* struct world_event: what validatord told the operator, in order. */
 struct list *world_events(struct world *world);
+/* on, off, or reset of what was switched: persisted as validatord's shell does. 0, or 1: nothing to do. */
+int world_serve_stale(struct world *world, const uint8_t *zone, const char *word);
 void world_flush(struct world *world);
 void world_restart(struct world *world);
 /* The list of clients in order of asking. */
