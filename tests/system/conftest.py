@@ -19,6 +19,7 @@ import world      # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("HOLDFAST_BUILD", os.path.join(REPO, "build")))
 FULL = os.environ.get("HOLDFAST_FULL") == "1"
+SANITIZED = os.environ.get("HOLDFAST_SANITIZED") == "1"
 _why = {"reason": None}
 
 
@@ -102,8 +103,16 @@ class Maker:
         return made.start() if start else made
 
     def finish(self):
+        """What a sanitizer said, on the way or of leaks at the end, is a failure of the test whose resolver it was."""
+        said = []
         for made in self.made:
-            made.kill_all()
+            try:
+                if SANITIZED:
+                    made.stop(60)
+            finally:
+                made.kill_all()
+            said += made.sanitizer_reports()
+        assert not said, "\n".join(said)
 
 
 @pytest.fixture

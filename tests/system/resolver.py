@@ -1,6 +1,7 @@
 """Runs the real holdfastd with its three daemons in the current network namespace and lets tests handle them."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,13 @@ def find_programs(build):
             if name in PROGRAMS and os.access(path, os.X_OK):
                 found[name] = path
     return found
+
+
+def sanitizer_reports(log):
+    """The beginnings of what ASan, LSan, UBSan or TSan wrote into a log."""
+    lines = log.splitlines()
+    starts = [i for i, line in enumerate(lines) if re.search(r"Sanitizer: |runtime error: ", line)]
+    return ["\n".join(lines[i:i + 30]) for i in starts]
 
 
 class Resolver:
@@ -62,6 +70,9 @@ class Resolver:
 
     def log_tail(self, lines=40):
         return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def sanitizer_reports(self):
+        return sanitizer_reports(self.log_text()) if os.path.exists(self.log_path) else []
 
     def pids(self):
         """Program name -> pid of the daemons that run now under our holdfastd."""

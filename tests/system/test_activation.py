@@ -10,6 +10,7 @@ import dns.flags
 import pytest
 
 import asker
+import resolver as resolver_module
 import world
 
 PORT = 5401
@@ -87,4 +88,6 @@ def test_activated_daemons_answer_and_stop(lab, programs, workspace):
                 assert b"holdfast-" + name.encode() in f.read(), name + " was not started by its socket"
     finally:
         codes = made.stop()
+    with open(os.path.join(directory, "log"), errors="replace") as f:
+        assert not resolver_module.sanitizer_reports(f.read())
     assert codes == {"netd": 0, "recursord": 0, "validatord": 0}, codes

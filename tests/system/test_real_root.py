@@ -58,6 +58,7 @@ def root(workspace, lab, programs):
         finally:
             root.resolver.kill_all()
             root.world.stop()
+    assert not resolver_module.sanitizer_reports(root.resolver.log_text())
 
 
 def test_ds_of_every_tld_is_authentic_present_or_absent(root):
