@@ -408,7 +408,8 @@ static void set_defaults(struct mapping *m, struct world_config *c)
                                  .stale_answer_ttl_s = 30,
                                  .delegation_max_age_s = 7 * 86400,
                                  .nta_lifetime_s = 3600,
-                                 .nta_max_lifetime_s = 7 * 86400};
+                                 .nta_max_lifetime_s = 7 * 86400,
+                                 .nta_probe_interval_s = 300};
     c->netd = (struct netd_config){.generation = 1,
                                    .allow = m->allow,
                                    .allow_count = 2,

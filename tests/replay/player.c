@@ -277,17 +277,17 @@ static int step_ask(struct player *p)
     return 0;
 }
 
-/* NTA name [seconds], NTA_REMOVE name. */
+/* NTA name [seconds] [force], NTA_REMOVE name. */
 static int step_nta(struct player *p)
 {
-    char text[NAME_TEXT_MAX] = "";
+    char text[NAME_TEXT_MAX] = "", force[8] = "";
     uint8_t name[NAME_MAX];
     long seconds = 3600;
     bool add = p->step->kind == RPL_STEP_NTA;
-    if (sscanf(p->step->ask, "%1000s %ld", text, &seconds) < 1 || name_from_text(text, name) != 0 ||
-        seconds <= 0)
-        return report(p, "NTA wants a name", NULL, (struct slice){0});
-    if (world_nta(p->world, name, add ? seconds : 0, false) != 0)
+    if (sscanf(p->step->ask, "%1000s %ld %7s", text, &seconds, force) < 1 ||
+        name_from_text(text, name) != 0 || seconds <= 0 || (force[0] && strcmp(force, "force") != 0))
+        return report(p, "NTA wants a name, seconds, force", NULL, (struct slice){0});
+    if (world_nta(p->world, name, add ? seconds : 0, force[0] != 0) != 0)
         return report(p, "there is no such NTA", NULL, (struct slice){0});
     settle(p);
     return 0;
@@ -302,6 +302,42 @@ static int step_serve_stale(struct player *p)
         world_serve_stale(p->world, name, word) != 0)
         return report(p, "SERVE_STALE wants a name, and on, off or reset of what is switched", NULL,
                       (struct slice){0});
+    return 0;
+}
+
+/* NTA_PROBE name: what holdfastctl nta probe does. */
+static int step_probe(struct player *p)
+{
+    char text[NAME_TEXT_MAX] = "";
+    uint8_t name[NAME_MAX];
+    if (sscanf(p->step->ask, "%1000s", text) != 1 || name_from_text(text, name) != 0)
+        return report(p, "NTA_PROBE wants a name", NULL, (struct slice){0});
+    if (world_probe(p->world, name) != 0)
+        return report(p, "there is no such NTA or incident", NULL, (struct slice){0});
+    settle(p);
+    return 0;
+}
+
+/* STATE name word…: what validatord would tell the operator of the zone now. */
+static int step_state(struct player *p)
+{
+    char text[NAME_TEXT_MAX] = "", wanted[64], why[256];
+    uint8_t name[NAME_MAX];
+    int used = 0;
+    if (sscanf(p->step->ask, "%1000s %n", text, &used) != 1 || name_from_text(text, name) != 0)
+        return report(p, "STATE wants a name", NULL, (struct slice){0});
+    settle(p);
+    struct world_state state;
+    world_state(p->world, name, &state);
+    for (const char *at = p->step->ask + used; sscanf(at, "%63s %n", wanted, &used) == 1; at += used) {
+        bool holds = strcmp(wanted, state.incident) == 0 || strcmp(wanted, state.nta) == 0 ||
+                     strcmp(wanted, state.advised) == 0 || strcmp(wanted, state.probe) == 0;
+        if (holds)
+            continue;
+        snprintf(why, sizeof(why), "%s is not %s but: %s, %s, %s, %s", text, wanted, state.incident,
+                 state.nta, state.advised, state.probe);
+        return report(p, why, NULL, (struct slice){0});
+    }
     return 0;
 }
 
@@ -411,6 +447,10 @@ static int play_step(struct player *p)
         return step_nta(p);
     case RPL_STEP_SERVE_STALE:
         return step_serve_stale(p);
+    case RPL_STEP_NTA_PROBE:
+        return step_probe(p);
+    case RPL_STEP_STATE:
+        return step_state(p);
     case RPL_STEP_FLUSH:
         world_flush(p->world);
         return 0;

@@ -218,6 +218,8 @@ static const struct {
     {"NTA", RPL_STEP_NTA, false},
     {"NTA_REMOVE", RPL_STEP_NTA_REMOVE, false},
     {"SERVE_STALE", RPL_STEP_SERVE_STALE, false},
+    {"NTA_PROBE", RPL_STEP_NTA_PROBE, false},
+    {"STATE", RPL_STEP_STATE, false},
     {"FLUSH", RPL_STEP_FLUSH, false},
     {"RESTART", RPL_STEP_RESTART, false},
     {"TRAFFIC", RPL_STEP_TRAFFIC, false},

@@ -81,6 +81,8 @@ enum rpl_step_kind {
     RPL_STEP_NTA,
     RPL_STEP_NTA_REMOVE,
     RPL_STEP_SERVE_STALE,
+    RPL_STEP_NTA_PROBE,
+    RPL_STEP_STATE,
     RPL_STEP_FLUSH,
     RPL_STEP_RESTART,
 };

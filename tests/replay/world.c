@@ -484,6 +484,49 @@ int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool
     return r;
 }
 
+int world_probe(struct world *world, const uint8_t *name)
+{
+    struct cache_view view;
+    memstore_view(world->store, NULL, &view);
+    struct env env = world_env(world);
+    int r = val_core_probe(world->val, &env, &view, name);
+    pump(world);
+    return r;
+}
+
+struct find_incident {
+    const uint8_t *name;
+    struct world_state *state;
+    const struct val_probe_report *report;
+};
+
+static int take_incident(void *ctx, const struct val_incident *incident)
+{
+    struct find_incident *find = ctx;
+    if (!name_equal(incident->zone, find->name))
+        return 0;
+    find->state->incident = incident->degraded ? "degraded" : "open";
+    find->state->advised = incident->advised ? "advised" : "not-advised";
+    find->report = incident->probe;
+    return 1;
+}
+
+void world_state(struct world *world, const uint8_t *name, struct world_state *ret_state)
+{
+    static const char *const results[] = {"unprobed", "valid", "partly-valid", "invalid", "silent"};
+    struct env env = world_env(world);
+    struct find_incident find = {.name = name, .state = ret_state};
+    int64_t next_s;
+    *ret_state = (struct world_state){"closed", "no-nta", "not-advised", "unprobed"};
+    (void)val_core_incidents(world->val, &env, take_incident, &find);
+    const struct val_probe_report *report = val_core_nta_report(world->val, &env, name, &next_s);
+    if (nta_added(world, name).s)
+        ret_state->nta = "nta";
+    report = report ? report : find.report;
+    if (report)
+        ret_state->probe = results[report->result];
+}
+
 static void act(struct world *world, const struct val_event *event)
 {
     if (event->kind == VAL_EVENT_NTA_VALID)

@@ -70,6 +70,16 @@ void world_advance_to(struct world *world, mono_ns to);
 /* What an operator does to validatord: an NTA comes (lifetime_s > 0) or goes (0), the cache is emptied, both
  * cores start anew over the cache as it is. NTA: 0; 1: none to remove. */
 int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool forced);
+/* Probes that NTA's or incident's zone now. 0; 1: there is none. */
+int world_probe(struct world *world, const uint8_t *name);
+/* What validatord would tell of a zone, each in one word. */
+struct world_state {
+    const char *incident; /* open, degraded, closed */
+    const char *nta;      /* nta, no-nta */
+    const char *advised;  /* advised, not-advised */
+    const char *probe; /* of the NTA, else of the incident: unprobed, valid, partly-valid, invalid, silent */
+};
+void world_state(struct world *world, const uint8_t *name, struct world_state *ret_state);
 /* struct world_event: what validatord told the operator, in order. */
 struct list *world_events(struct world *world);
 /* on, off, or reset of what was switched: persisted as validatord's shell does. 0, or 1: nothing to do. */

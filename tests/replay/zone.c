@@ -55,6 +55,12 @@ static int set_parameter(struct play_zone *zone, const char *key, const char *va
         zone->digests = strdup(value);
     } else if (strcmp(key, "flags") == 0) {
         zone->key_flags = (uint16_t)atoi(value);
+    } else if (strcmp(key, "like") == 0) {
+        zone->like_before = strcmp(value, "before") == 0;
+        return !zone->like_before;
+    } else if (strcmp(key, "signer") == 0) {
+        zone->foreign_signer = strcmp(value, "foreign") == 0;
+        return !zone->foreign_signer;
     } else if (strcmp(key, "anchor") == 0) {
         zone->anchor = strcmp(value, "yes") == 0;
     } else if (strcmp(key, "steps") == 0) {
@@ -407,7 +413,8 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
     int64_t from = now - SIGNATURE_LIFE_S, until = now + SIGNATURE_LIFE_S;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_NO_SIGNATURE))
         return;
-    if (zone_fault_of(zone, set->owner, set->type, BREAK_FOREIGN_KEY))
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_FOREIGN_KEY) ||
+        (zone->foreign_signer && set->type != LDNS_RR_TYPE_DNSKEY))
         key = zone->foreign;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_EXPIRED))
         until = now - 86400;
@@ -445,8 +452,24 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
         ldns_rr_set_ttl(ldns_rr_list_rr(set->signatures, i), 86400);
 }
 
-static int make_keys(struct play_zone *zone, int64_t now)
+/* The version of the zone that the scenario has before this one. */
+static const struct play_zone *version_before(const struct play_zone *zones, const struct play_zone *zone)
 {
+    const struct play_zone *before = NULL;
+    for (; zones != zone; zones = zones->next)
+        if (zones->algorithm && ldns_dname_compare(zones->apex, zone->apex) == 0)
+            before = zones;
+    return before;
+}
+
+static int make_keys(const struct play_zone *zones, struct play_zone *zone, int64_t now)
+{
+    const struct play_zone *before = zone->like_before ? version_before(zones, zone) : NULL;
+    if (before) {
+        zone->keys = before->keys;
+        zone->foreign = before->foreign;
+        return 0;
+    }
     zone->keys = ldns_key_list_new();
     ldns_key *first = make_key(zone, zone->key_flags, now),
              *second = zone->two_keys ? make_key(zone, 256, now) : NULL;
@@ -504,7 +527,9 @@ static void add_child_ds(struct play_zone *parent, const struct play_zone *zones
         bool same_time = child->from <= parent->to && parent->from <= child->to;
         if (child == parent || !child->algorithm || !same_time || !is_delegation(parent, child->apex))
             continue;
-        bool own = false;
+        bool own = false; /* the zone says itself, or a version before it with the same keys has */
+        for (const struct play_zone *other = zones; other != child; other = other->next)
+            own |= other->keys == child->keys && other->from <= parent->to && parent->from <= other->to;
         for (size_t i = 0; i < ldns_rr_list_rr_count(parent->records); i++) {
             const ldns_rr *rr = ldns_rr_list_rr(parent->records, i);
             own |= ldns_rr_get_type(rr) == LDNS_RR_TYPE_DS &&
@@ -523,7 +548,7 @@ int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room)
             abort();
         for (size_t i = 0; i < ldns_rr_list_rr_count(zone->records); i++)
             add_record(zone, ldns_rr_list_rr(zone->records, i));
-        if (zone->algorithm && make_keys(zone, now))
+        if (zone->algorithm && make_keys(zones, zone, now))
             return complain(why, room, "cannot make a key", "this algorithm is not in libldns here");
         add_apex(zone);
     }

@@ -64,6 +64,8 @@ struct play_zone {
     unsigned server_count;
     ldns_signing_algorithm algorithm; /* 0: unsigned */
     bool nsec3, optout, two_keys, anchor;
+    bool like_before;    /* the keys of the version before it */
+    bool foreign_signer; /* all but the DNSKEY set is signed by a key that is not in it */
     uint16_t key_flags;
     const char *digests; /* comma-separated; NULL: sha256 */
     uint16_t iterations;

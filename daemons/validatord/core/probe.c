@@ -60,12 +60,34 @@ void val_probe_timer(struct val_core *core, struct probe *probe, bool spent)
     val_timer_set(core, &probe->job, probe->job.purse->budget.deadline);
 }
 
+/* A zone that is well again may have other keys than those that are kept, and nothing else asks for them
+ * before their TTL ends. */
+static void expire_keys(struct val_core *core, struct probe *probe)
+{
+    if (probe->report.result != VAL_PROBE_ALL || probe->within || probe->anchored)
+        return;
+    struct zone *zone = val_zone_get(core, probe->job.name, probe->job.purse);
+    if (!zone || (zone->rec.ds_state == DS_UNKNOWN && !zone->rec.has_dnskey))
+        return;
+    struct cache_zone *rec = &zone->rec;
+    bool same = rec->ds_state == DS_SECURE && !probe->insecure && rrset_same_rdata(&rec->ds, &probe->points);
+    if (!same || (rec->has_dnskey && !rrset_same_rdata(&rec->dnskey, &probe->keys))) {
+        /* Expired, not forgotten: the next question has them asked for as ever. */
+        rec->dnskey_expires = core->env->wall;
+        rec->ds_expires = same ? rec->ds_expires : core->env->wall;
+        zone->changed = true;
+        val_zone_store(core, zone);
+        val_job_unlink(core, &zone->job); /* what it concluded before does not count */
+    }
+}
+
 void val_probe_end(struct val_core *core, struct probe *probe)
 {
     if (probe->job.finished)
         return;
     probe->job.finished = true;
     val_probe_conclude(probe);
+    expire_keys(core, probe);
     if (probe->nta)
         val_nta_probed(core, probe->job.name, &probe->report);
     else

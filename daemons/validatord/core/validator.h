@@ -228,9 +228,11 @@ int val_core_incidents(struct val_core *core, const struct env *env,
                        int (*fn)(void *ctx, const struct val_incident *incident), void *ctx);
 /* Incidents that were open when the cache was written last: once, at the start. */
 int val_core_load_incidents(struct val_core *core, const struct env *env, const struct cache_view *view);
-/* How much of the zone's NSEC3 hash space is covered by kept opt-out spans whose signatures hold, in permille: there,
- * names never seen are known to be unsigned delegations or nothing. -1: too many spans to count. */
-int val_core_span_permille(struct val_core *core, const struct cache_view *view, const uint8_t *zone, wall_s now);
+/* How much of the zone's NSEC3 hash space is covered by kept opt-out spans whose signatures hold, in
+ * permille: there, names never seen are known to be unsigned delegations or nothing. -1: too many spans to
+ * count. */
+int val_core_span_permille(struct val_core *core, const struct cache_view *view, const uint8_t *zone,
+                           wall_s now);
 /* The last probe under an NTA; NULL: there is no such NTA, or no probe yet. *ret_next_s: seconds until the
  * next, -1: none. */
 const struct val_probe_report *val_core_nta_report(const struct val_core *core, const struct env *env,
@@ -246,7 +248,7 @@ enum val_event_kind {
     VAL_EVENT_INCIDENT_CLOSED,  /* the shell forgets the failures at and below the zone, and raises the epoch
                                  */
     VAL_EVENT_INCIDENT_PROBED,
-    VAL_EVENT_ADVICE,           /* an NTA would help; its use is never automatic (RFC 7646) */
+    VAL_EVENT_ADVICE, /* an NTA would help; its use is never automatic (RFC 7646) */
     VAL_EVENT_NTA_PROBED,
     VAL_EVENT_NTA_VALID, /* the zone validates, the NTA is not forced: the shell removes it */
 };
