@@ -101,7 +101,7 @@ static void statistics(struct control *c, struct control_request *to)
     json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", COUNTER(questions),
                      COUNTER(joined), COUNTER(verdicts), COUNTER(secure), COUNTER(insecure), COUNTER(bogus),
                      COUNTER(unreachable), COUNTER(fetches), COUNTER(verifications),
-                     COUNTER(verifications_failed), COUNTER(budget_spent));
+                     COUNTER(verifications_failed), COUNTER(budget_spent), COUNTER(renewals));
 #undef COUNTER
     if (json) {
         json_object_set_new(json, "running_questions", json_integer((json_int_t)s.running_questions));

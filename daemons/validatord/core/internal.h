@@ -164,6 +164,9 @@ enum zone_ds {
     ZONE_DS_FAILED = 4,
 };
 
+/* The type in the job table of a zone's renewal; the zone's own job has 0. */
+#define ZONE_RENEWAL 1u
+
 enum ds_step { DS_BEGIN = 0, DS_FETCH = 1, DS_WALK = 2, DS_TRUST = 3, DS_VERIFY = 4 };
 enum key_step { KEY_BEGIN = 0, KEY_FETCH = 1, KEY_VERIFY = 2 };
 
@@ -172,6 +175,7 @@ struct zone {
     struct job job;        /* name: the zone's */
     struct cache_zone rec; /* in the job's arena */
     bool want_trust, want_ds, changed;
+    bool renew_ds, renew_keys; /* a renewal: what the record has of these counts as missing (warm.c) */
     struct failure failure, insecure; /* insecure: why, as EDE; EDE_NONE: an ordinary unsigned delegation */
     enum zone_ds ds;
     bool ds_done;
@@ -260,6 +264,11 @@ struct nta {
 };
 
 #define TABLE_BUCKETS 4096u /* a power of two */
+#define WARM_SLOTS    1024u /* zones in use at once, about: sharing one delays a look by a second */
+
+struct warm_slot {
+    mono_ns next;
+};
 
 struct val_core {
     struct val_config config; /* deep copy in config_arena */
@@ -279,6 +288,8 @@ struct val_core {
     size_t heap_count, heap_room;
     struct action *given; /* the action whose bytes the shell may be looking at */
     struct val_stats stats;
+    struct warm_slot warm[WARM_SLOTS];
+    unsigned warm_running;
 };
 
 static inline struct question *job_question(struct job *job)
@@ -398,6 +409,8 @@ void val_fetch_resume(struct val_core *core, struct fetch *fetch);
 /* zone.c, keys of a zone in zone_keys.c, its DS in zone_ds.c, the walk in walk.c */
 struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct purse *purse);
 int val_zone_run(struct val_core *core, struct zone *zone);
+/* The record as the cache has it, into the job's arena. 0 or -ENOMEM. */
+int val_zone_load(struct val_core *core, struct zone *zone);
 /* The cached DS state becomes the job's. */
 void val_zone_ds_from_record(struct zone *zone);
 int val_zone_ds_run(struct val_core *core, struct zone *zone);
@@ -419,6 +432,14 @@ enum walk_outcome { WALK_SECURE = 0, WALK_WAIT = 1, WALK_INSECURE = 2, WALK_FAIL
  */
 enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
                            struct failure *ret_why);
+
+/* warm.c. A task was judged secure by this zone's keys: is a part of its chain due? by: whose arena may be used.
+ */
+void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone);
+/* A renewal is about to write: what others wrote meanwhile of the delegation stays. */
+void val_warm_merge(struct val_core *core, struct zone *zone);
+/* A renewal has nothing left to do. */
+void val_warm_end(struct val_core *core, struct zone *zone);
 
 /* task.c, its judgement in task_judge.c */
 struct task *val_task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse);

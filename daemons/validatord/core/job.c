@@ -189,6 +189,7 @@ void val_job_unlink(struct val_core *core, struct job *job)
             val_job_release(core, &TAKE(task->zone)->job);
     } else if (job->kind == JOB_ZONE) {
         struct zone *zone = job_zone(job);
+        core->warm_running -= job->type == ZONE_RENEWAL;
         val_fetch_cancel(core, &zone->ds_fetch);
         val_fetch_cancel(core, &zone->key_fetch);
         if (zone->signer)

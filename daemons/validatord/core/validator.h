@@ -264,6 +264,6 @@ struct val_event {
 struct val_stats {
     uint64_t probes, incidents_opened, incidents_closed, incidents_open, ntas;
     uint64_t questions, joined, verdicts, secure, insecure, bogus, unreachable, fetches, verifications,
-        verifications_failed, budget_spent, running_questions, running_tasks;
+        verifications_failed, budget_spent, renewals, running_questions, running_tasks;
 };
 void val_core_stats(const struct val_core *core, struct val_stats *ret_stats);

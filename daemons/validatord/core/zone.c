@@ -32,7 +32,7 @@ static int copy_set(struct arena *arena, struct rrset *rrset)
 }
 
 /* The record as the cache has it, its expired parts too: they are kept when the record is written anew. */
-static int load(struct val_core *core, struct zone *zone)
+int val_zone_load(struct val_core *core, struct zone *zone)
 {
     struct cache_key key;
     struct slice value;
@@ -79,7 +79,7 @@ struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct pur
     if (!job)
         return NULL;
     struct zone *zone = job_zone(job);
-    if (load(core, zone) < 0) {
+    if (val_zone_load(core, zone) < 0) {
         val_job_unlink(core, job);
         return NULL;
     }
@@ -94,6 +94,8 @@ void val_zone_store(struct val_core *core, struct zone *zone)
     if (!zone->changed)
         return;
     zone->changed = false;
+    if (zone->job.type == ZONE_RENEWAL)
+        val_warm_merge(core, zone);
     if (cache_key_name(zone->job.name, &key) == 0 &&
         cache_zone_encode(zone->job.arena, cache_key_slice(&key), &zone->rec, &value) == 0)
         val_entries_put(core, &zone->job, CACHE_ZONE, &key, value);
@@ -121,7 +123,10 @@ int val_zone_run(struct val_core *core, struct zone *zone)
         val_job_wake_waiters(core, &zone->job);
     if (!wants(zone)) {
         zone->want_ds = zone->want_trust = false;
-        val_job_linger(core, &zone->job, LINGER_ZONE_MS);
+        if (zone->job.type == ZONE_RENEWAL)
+            val_warm_end(core, zone);
+        else
+            val_job_linger(core, &zone->job, LINGER_ZONE_MS);
     } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
         val_timer_set(core, &zone->job, zone->job.purse->budget.deadline);
     }

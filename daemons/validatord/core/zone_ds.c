@@ -82,7 +82,7 @@ static int step_begin(struct val_core *core, struct zone *zone)
         val_zone_store(core, zone);
         return WAIT_NONE;
     }
-    if (rec->ds_state != DS_UNKNOWN &&
+    if (rec->ds_state != DS_UNKNOWN && !zone->renew_ds &&
         cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0) {
         val_zone_ds_from_record(zone);
         return WAIT_NONE;

@@ -33,7 +33,7 @@ static int reject(struct val_core *core, struct zone *zone, const struct failure
 
 static bool keys_fresh(struct val_core *core, const struct zone *zone)
 {
-    return zone->rec.has_dnskey &&
+    return zone->rec.has_dnskey && !zone->renew_keys &&
            cache_ttl_left(zone->rec.dnskey_validated, zone->rec.dnskey_expires, core->env->wall) > 0;
 }
 
