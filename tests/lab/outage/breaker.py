@@ -50,6 +50,8 @@ class Scenario:
     fresh_rule = False        # 95 % of that fresh
     cold_rule = False         # never-seen names of this scenario are judged
     advice_rule = False
+    repair_rule = True        # fresh and AD again within one probe interval of the repair
+    wrong_rule = True         # no wrong answer of any kind
     watch_advice = False      # polled, also where none is to come
     quiet_before = 0.0
     real_ttls = {}            # what this scenario overrides in scale.SCALED

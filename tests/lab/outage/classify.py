@@ -6,11 +6,13 @@ import truth as truth_module
 import wire
 
 FRESH, CONTINUED, STALE, SERVFAIL, TIMEOUT, WRONG = "fresh", "continued", "stale", "SERVFAIL", "timeout", "wrong"
+CHANGED = 200          # publications from there on are those of a zone that its parent changed (changes.py)
 CLASSES = (FRESH, CONTINUED, STALE, SERVFAIL, TIMEOUT, WRONG)
 
 # at: seconds from the start at which it was asked; answered: when the last answer came; cls; useful; version: of a
-# positive answer; marked: EDE 3 or 19 is there; named: the text of EDE 3; why: for what is wrong
-Judged = namedtuple("Judged", "record at answered cls useful version marked ede ad ttl why")
+# positive answer; marked: EDE 3 or 19 is there; obtained: second at
+# which its data can have been fetched; why: for what is wrong
+Judged = namedtuple("Judged", "record at answered cls useful version marked ede ad ttl why obtained")
 
 
 def codes(record):
@@ -24,8 +26,8 @@ def judge_one(truth, r):
     marked = 3 in ede or 19 in ede
     ad = bool(r.flags & wire.FLAG_AD)
 
-    def result(cls, useful=False, version=None, ttl=None, why=""):
-        return Judged(r, at, answered, cls, useful, version, marked, ede, ad, ttl, why)
+    def result(cls, useful=False, version=None, ttl=None, why="", obtained=None):
+        return Judged(r, at, answered, cls, useful, version, marked, ede, ad, ttl, why, obtained)
 
     if r.rcode == -1:
         return result(TIMEOUT)
@@ -42,19 +44,23 @@ def judge_one(truth, r):
         version = truth_module.right_address(r, rdata)
         if len(addresses) != 1 or version is None:
             return result(WRONG, why="address %s" % ", ".join(truth_module.address_of(d) for _, d in addresses))
-        if not truth.ever(version, answered):
+        if version < CHANGED and not truth.ever(version, answered):
             return result(WRONG, why="publication %d, not yet out" % version)
     else:
-        want = wire.NXDOMAIN if r.kind == "nxdomain" else wire.NOERROR
+        want = wire.NXDOMAIN if r.kind in ("nxdomain", "gap") else wire.NOERROR
         if r.rcode != want or r.answers:
             return result(WRONG, why="%s with %d records" % (wire.RCODES[r.rcode], len(r.answers)))
-        ttl = r.authority[0][1] if r.authority else None
+        soa = next((row for row in r.authority if row[0] == wire.SOA), None)
+        if soa:
+            ttl, version = soa[1], truth.version_of(r, soa[2])
+    if r.kind == "gap":       # denied from any NSEC that the zone sent: its age cannot be told
+        return result(STALE if marked else FRESH, True, None, ttl)
     obtained = truth.obtained(r, answered, version)
     if obtained is None:
         return result(STALE, True, version, ttl)
     if r.zone.endswith(".de.") and truth.link_expired(r.zone, obtained):
-        return result(CONTINUED, True, version, ttl)
-    return result(FRESH, True, version, ttl)
+        return result(CONTINUED, True, version, ttl, obtained=obtained)
+    return result(FRESH, True, version, ttl, obtained=obtained)
 
 
 def judge_all(truth, records):

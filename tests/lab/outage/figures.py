@@ -6,7 +6,8 @@ import collections
 import classify
 import wire
 
-STREAMS = ("seen", "healthy", "cold-unsigned", "cold-signed")
+STREAMS = ("seen", "healthy", "cold-unsigned", "cold-signed", "gap", "uncovered", "signed-since", "rolled-since",
+           "never-seen-signed-since", "changed")
 
 
 def percentile(values, share):

@@ -8,16 +8,20 @@ SCENARIO is main when left out; RESOLVER is holdfast, unbound, bind, kresd or pd
 when a rule is missed by holdfast (or by the resolvers named, when it is not among them), 2 for wrong usage."""
 
 import argparse
+import json
 import os
 import shutil
 import sys
 import tempfile
 import time
+import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
+import attacks                 # noqa: E402
 import breaker                 # noqa: E402
+import changes                 # noqa: E402
 import classify                # noqa: E402
 import figures                 # noqa: E402
 import judge                   # noqa: E402
@@ -25,14 +29,20 @@ import report                  # noqa: E402
 import resolvers               # noqa: E402
 import run as run_module       # noqa: E402
 import scale as scale_module   # noqa: E402
+import svg                     # noqa: E402
 import truth as truth_module   # noqa: E402
 import world                   # noqa: E402
+
+
+SCENARIOS = dict(breaker.SCENARIOS, **{c.name: c for c in (
+    attacks.Forged, attacks.AttackOnly, attacks.Downgrade, changes.Revoked)})
 
 
 def play(scenario_name, resolver_name, options, directory, quiet=False):
     """One scenario with one resolver; the result as report.result() has it, and the judged answers."""
     scale = scale_module.Scale(options.seconds)
-    scenario = breaker.SCENARIOS[scenario_name](scale, options.seed)
+    scenario = SCENARIOS[scenario_name](scale, options.seed)
+    scenario.rate = options.rate
     scale.override(scenario.real_ttls)
     title = "%s with %s, %g s of outage (%.0f times faster)" % (
         scenario_name, resolvers.ALL[resolver_name].title, scale.seconds, scale.factor)
@@ -64,6 +74,8 @@ def parse(argv):
     p.add_argument("--short", action="store_true", help="%d s of outage" % scale_module.SHORT_S)
     p.add_argument("--seconds", type=float, help="of outage, for its three hours (default %d)" % scale_module.FULL_S)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--rate", type=float, default=300.0, help="questions a second (default 300)")
+    p.add_argument("--jobs", type=int, default=1, help="runs at a time; more than one make latencies coarser")
     p.add_argument("--json", metavar="FILE")
     p.add_argument("--svg", metavar="FILE")
     p.add_argument("--records", metavar="FILE", help="every answer and its class, a line of JSON each")
@@ -74,8 +86,8 @@ def parse(argv):
     scenarios, names = [], []
     for word in options.what:
         if word == "all":
-            scenarios += list(breaker.SCENARIOS)
-        elif word in breaker.SCENARIOS:
+            scenarios += list(SCENARIOS)
+        elif word in SCENARIOS:
             scenarios.append(word)
         elif word == "peers":
             names += list(resolvers.ALL)
@@ -83,14 +95,62 @@ def parse(argv):
             names.append(word)
         else:
             p.error("unknown: %s; scenarios: all %s; resolvers: peers %s" % (
-                word, " ".join(breaker.SCENARIOS), " ".join(resolvers.ALL)))
+                word, " ".join(SCENARIOS), " ".join(resolvers.ALL)))
     options.scenarios = list(dict.fromkeys(scenarios)) or ["main"]
     options.resolvers = list(dict.fromkeys(names)) or ["holdfast"]
     return options
 
 
+def one(job, options, base, quiet=False):
+    result, judged = play(*job, options, os.path.join(base, "%s-%s" % job), quiet)
+    if options.records:
+        many = len(options.scenarios) * len(options.resolvers) > 1
+        report.write_records(judged, options.records + (".%s-%s" % job if many else ""))
+    return result
+
+
+def in_turn(jobs, options, base):
+    for job in jobs:
+        yield one(job, options, base)
+
+
+def side_by_side(jobs, options, base):
+    """Several runs at a time, each in a process and in namespaces of its own; results in the order of the jobs."""
+    waiting, running = list(jobs), {}
+    while waiting or running:
+        while waiting and len(running) < options.jobs:
+            job = waiting.pop(0)
+            pid = os.fork()
+            if pid == 0:
+                run_in_child(job, options, base)
+            running[pid] = job
+        pid, _ = os.wait()
+        job = running.pop(pid, None)
+        if job is None:
+            continue
+        path = os.path.join(base, "%s-%s.json" % job)
+        if not os.path.exists(path):
+            raise SystemExit("outage: %s with %s ended without a result; see above" % job)
+        with open(path) as f:
+            yield json.load(f)
+
+
+def run_in_child(job, options, base):
+    code = 1
+    try:
+        world.die_with_parent()
+        report.write_json(one(job, options, base, quiet=True), os.path.join(base, "%s-%s.json" % job))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 def show_list():
-    for name, c in breaker.SCENARIOS.items():
+    for name, c in SCENARIOS.items():
         print("%-20s %s" % (name, c.says))
     print("\n%-22s %12s %12s" % ("what", "real s", "lab s"))
     for name, real, lab in scale_module.Scale(scale_module.FULL_S).table():
@@ -106,14 +166,10 @@ def main(argv):
     began = time.monotonic()
     try:
         world.become_root()
-        for scenario in options.scenarios:
-            for name in options.resolvers:
-                result, judged = play(scenario, name, options, os.path.join(base, scenario + "-" + name))
-                show(result)
-                results.append(result)
-                if options.records:
-                    many = len(options.scenarios) * len(options.resolvers) > 1
-                    report.write_records(judged, options.records + (".%s-%s" % (scenario, name) if many else ""))
+        jobs = [(scenario, name) for scenario in options.scenarios for name in options.resolvers]
+        for result in (in_turn if options.jobs <= 1 else side_by_side)(jobs, options, base):
+            show(result)
+            results.append(result)
     except world.Unavailable as error:
         raise SystemExit("outage: %s" % error)
     finally:
@@ -123,6 +179,8 @@ def main(argv):
     print(report.side_by_side(results))
     if options.json:
         report.write_json(results, options.json)
+    if options.svg:
+        svg.write(results, options.svg)
     judged_by = "holdfast" if "holdfast" in options.resolvers else None
     missed = [(r, rule) for r in results for rule in r["rules"]
               if not rule["ok"] and judged_by in (None, r["resolver"])]

@@ -34,18 +34,18 @@ class Item:
 
 
 class Population:
-    def __init__(self, seed=1):
+    def __init__(self, seed=1, seen_unsigned=SEEN_UNSIGNED, before=LOOKED_UP_BEFORE):
+        """before: how many unsigned names are looked up before the break, the seen ones among them."""
         rng = random.Random(seed)
         order = list(range(CHILDREN))
         rng.shuffle(order)
         self.signed = set(order[:SIGNED])
         signed, unsigned = order[:SIGNED], order[SIGNED:]
-        self.seen = signed[:SEEN_SIGNED] + unsigned[:SEEN_UNSIGNED]
+        self.seen = signed[:SEEN_SIGNED] + unsigned[:seen_unsigned]
         rng.shuffle(self.seen)
         self.cold_signed = signed[SEEN_SIGNED:]
-        rest = unsigned[SEEN_UNSIGNED:]
-        # Those looked up before the break make it 500 unsigned ones; what comes after was never asked for.
-        before = LOOKED_UP_BEFORE - SEEN_UNSIGNED
+        rest = unsigned[seen_unsigned:]
+        before -= seen_unsigned         # what comes after those was never asked for
         self.cold_before, self.cold = rest[:before], rest[before:]
         self.healthy_signed = set(range(0, HEALTHY, 2))
         kinds = ["positive"] * 8 + ["nodata", "nxdomain"]
@@ -66,8 +66,9 @@ def zipf_chooser(items, rng, exponent=1.0):
 class Schedule:
     """rows: [(seconds from the start, Item, DO)], in order."""
 
-    def __init__(self, population, phases, rate, seed, mix=None, quiet=()):
-        """phases: see breaker.Timeline. quiet: [(from, to)] without any question."""
+    def __init__(self, population, phases, rate, seed, mix=None, quiet=(), extra=None):
+        """phases: see breaker.Timeline. quiet: [(from, to)] without any question.
+        extra: {stream: iterator of Items} for the streams of one scenario, asked once it is broken."""
         rng = random.Random(seed * 7919 + 17)
         mix = dict(MIX, **(mix or {}))
         seen = zipf_chooser(population.seen_items, rng)
@@ -98,6 +99,10 @@ class Schedule:
                 if not phases.broken + BREAK_S <= at < phases.repaired:
                     continue
                 item = rng.choice(population.cold_signed_items)
+            elif stream in (extra or {}):
+                item = next(extra[stream], None) if at > phases.broken + BREAK_S else None
+                if item is None:
+                    continue
             else:
                 if phases.broken - BREAK_S < at < phases.broken + BREAK_S:
                     continue

@@ -146,13 +146,14 @@ class Holdfast(Resolver):
   workers: 1
 process: {{ users: false, sandbox: {sandbox} }}
 cache: {{ directory: {d}/cache, size: 64M }}
-stale: {{ enabled: true, client_timeout: {ct}ms, answer_ttl: {at}s, max_age: {ma}s, delegation_max_age: {da}s }}
+stale: {{ enabled: true, client_timeout: {ct}ms, answer_ttl: {at}s, max_age: {ma}s, delegation_max_age: {da}s,
+  recheck_interval: {rc}s }}
 resolve: {{ root_hints: {hints}, never_query: [ ] }}
 dnssec:
   trust_anchors: {anchor}
   anchor_updates: false
   nta: {{ lifetime: {nl}s, max_lifetime: 7d, probe_interval: %ds }}
-""".format(d=self.directory, ct=s.client_timeout_ms, at=s.answer_ttl, ma=s.max_age,
+""".format(d=self.directory, ct=s.client_timeout_ms, at=s.answer_ttl, ma=s.max_age, rc=s.recheck,
            da=self.options.get("delegation_max_age", s.delegation_max_age), hints=self.zones.hints(),
            anchor=self.zones.anchor(), nl=s.nta_lifetime,
            sandbox="false" if os.environ.get("HOLDFAST_SANITIZED") else "true")
@@ -265,12 +266,12 @@ options {{
   max-stale-ttl {ma};
   stale-answer-ttl {at};
   stale-answer-client-timeout {ct};
-  stale-refresh-time 1;
+  stale-refresh-time {rc};
 }};
 controls {{ inet 127.0.0.1 port 953 allow {{ 127.0.0.1; }} keys {{ "lab"; }}; }};
 trust-anchors {{ "." static-key {flags} {protocol} {algorithm} "{public}"; }};
 zone "." {{ type hint; file "{hints}"; }};
-""".format(d=d, key=key, ma=s.max_age, at=s.answer_ttl, ct=s.client_timeout_ms, hints=self.zones.hints(),
+""".format(d=d, key=key, ma=s.max_age, at=s.answer_ttl, ct=s.client_timeout_ms, rc=s.recheck, hints=self.zones.hints(),
            flags=fields[4], protocol=fields[5], algorithm=fields[6], public="".join(fields[7:])))
 
     def launch(self):

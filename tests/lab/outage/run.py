@@ -16,7 +16,7 @@ import world
 import zones as zones_module
 
 
-START_S = 2.0          # for what is signed with the second of the start in mind
+START_S = 5.0          # for what is signed with the second of the start in mind
 
 
 class Run:
@@ -29,6 +29,7 @@ class Run:
         self.nta_listed = []      # (second, list of NTAs)
         self.advice = []          # (second, what `nta advise` said)
         self.nta_reply = None
+        self.delivered = []       # what an attacker delivered
         self.failures = []        # of the lab itself
         scenario.run = self
 
@@ -97,6 +98,7 @@ class Run:
             self.records = clients.read_records(records_path)
             self.packets = sniffing.read_log(sniff_path)
             self.resolver.stop()
+            s.finish()
         finally:
             for pid in (client, sniffer):
                 if pid:

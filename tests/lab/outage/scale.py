@@ -18,6 +18,7 @@ SCALED = {
     "answer_ttls": (300, 600, 1200, 3600),     # A records, one in four each
     "max_age": 3 * 86400,          # stale.max_age, serve-expired-ttl, max-stale-ttl and their kin
     "delegation_max_age": 7 * 86400,
+    "recheck": 30,                 # RFC 8767 failure recheck timer of a name
     "bogus_ttl": 60,               # how long peers remember a failed validation (val-bogus-ttl and kin)
 }
 

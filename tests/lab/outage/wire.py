@@ -60,7 +60,8 @@ def read_name(data, at):
 
 
 class Reply:
-    """ident, flags, rcode; answers [(type, ttl, rdata)] without signatures; edes [(code, text)]."""
+    """ident, flags, rcode; answers [(type, ttl, rdata)] and authority [(type, ttl, serial of a SOA)] without
+    signatures; edes [(code, text)]."""
     __slots__ = ("ident", "flags", "rcode", "answers", "edes", "counts", "authority")
 
     def __init__(self, data):
@@ -80,7 +81,8 @@ class Reply:
             elif i < an and rdtype != RRSIG:
                 self.answers.append((rdtype, ttl, data[at:at + size]))
             elif i < an + ns and rdtype != RRSIG:
-                self.authority.append((rdtype, ttl))
+                serial = struct.unpack_from("!I", data, at + size - 20)[0] if rdtype == SOA else None
+                self.authority.append((rdtype, ttl, serial))
             at += size
 
     def _options(self, data):

@@ -55,10 +55,11 @@ def ds_of(origin, *labels):
 class Zones:
     """Everything that can be published, made when it is asked for and kept in `directory`."""
 
-    def __init__(self, directory, scale, people_, seed=1, denial_expires=None, de_expires=None):
-        """denial_expires, de_expires: wall-clock ends of the signatures of .de's NSEC3 and of all of .de."""
+    def __init__(self, directory, scale, people_, seed=1):
         self.directory, self.scale, self.people, self.seed = directory, scale, people_, seed
-        self.denial_expires, self.de_expires = denial_expires, de_expires
+        # What de_zone() says from now on: wall-clock ends of the signatures of its NSEC3 and of all of it, and how old
+        # they are; children that are gone, served elsewhere, have another key, are signed beside those born signed.
+        self.denial_expires, self.de_expires, self.signed_ago = None, None, signer.DAY
         self.removed, self.elsewhere, self.rolled, self.secured = set(), set(), {}, set()
         os.makedirs(directory, exist_ok=True)
         self.now = int(time.time())
@@ -120,6 +121,7 @@ class Zones:
     def de_zone(self, ksk="de-ksk", zsk="de-zsk", sign=True):
         s = self.scale
         z = signer.Zone("de.", [key(ksk, True), key(zsk)] if sign else [], denial="nsec3", optout=True, now=self.now)
+        z.starts = self.now - self.signed_ago
         if self.de_expires:
             z.expires = int(self.de_expires)
         ttl = s.parent_ttl
