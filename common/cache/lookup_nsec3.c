@@ -247,3 +247,66 @@ int search_nsec3(struct search *search, const uint8_t *zone, const uint8_t *name
     }
     return outcome;
 }
+
+/* Already there: a wide span may cover a name and its ancestor. */
+static bool has_owner(const struct rrset_list *list, const uint8_t *owner)
+{
+    return rrset_list_find(list, owner, TYPE_NSEC3) != NULL;
+}
+
+/* From the name up to the first ancestor that has a record. *ret_enclosed: there is one. */
+static int collect(struct search *search, const struct chain *chain, const uint8_t *name,
+                   struct rrset_list *ret_list, bool *ret_enclosed)
+{
+    *ret_enclosed = false;
+    for (unsigned at = name_labels(name); at >= name_labels(chain->zone) && !*ret_enclosed; at--) {
+        struct denial_record record;
+        int r = find(search, chain, name_suffix(name, at), &record, ret_enclosed);
+        if (r < 0)
+            return r;
+        if (r) {
+            *ret_enclosed = false;
+        } else if (!has_owner(ret_list, record.owner)) {
+            r = rrset_list_add(search->lookup->arena, ret_list, &record.rr.rrset);
+            if (r < 0)
+                return r;
+        }
+        if (at == 0)
+            break;
+    }
+    return 0;
+}
+
+int cache_nsec3_spans(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name,
+                      struct rrset_list *ret_list)
+{
+    struct lookup any = *lookup;
+    struct search search = {.lookup = &any, .stale_s = INT32_MAX};
+    struct cache_key prefix, from;
+    any.refresh = false; /* load() holds them to their signatures, nothing else does */
+    if (!any.nsec3_hash || !any.nsec3_budget || cache_key_name(zone, &prefix))
+        return CACHE_MISS;
+    from = prefix;
+    for (unsigned i = 0; i < PARAMETERS_MAX; i++) {
+        struct chain chain = {.zone = zone};
+        struct rrset_list list = {0};
+        struct slice key, value;
+        bool enclosed = false;
+        int r = any.view->seek_ge(any.view->ctx, CACHE_NSEC3, cache_key_slice(&from), &key, &value);
+        if (r || !cache_key_has_prefix(key, cache_key_slice(&prefix)))
+            return r < 0 ? r : CACHE_MISS;
+        r = open_chain(&search, key, value, prefix.size, &chain);
+        if (r == 0)
+            r = collect(&search, &chain, name, &list, &enclosed);
+        if (r < 0)
+            return r;
+        if (enclosed) {
+            *ret_list = list;
+            return 0;
+        }
+        if (key.size < prefix.size + 8u ||
+            cache_key_after_prefix(slice_make(key.data, prefix.size + 8u), &from))
+            break;
+    }
+    return CACHE_MISS;
+}

@@ -53,6 +53,10 @@ static int set_parameter(struct play_zone *zone, const char *key, const char *va
         zone->two_keys = atoi(value) == 2;
     } else if (strcmp(key, "ds") == 0) {
         zone->digests = strdup(value);
+    } else if (strcmp(key, "from") == 0) {
+        zone->signed_from = atoll(value);
+    } else if (strcmp(key, "until") == 0) {
+        zone->signed_until = atoll(value);
     } else if (strcmp(key, "flags") == 0) {
         zone->key_flags = (uint16_t)atoi(value);
     } else if (strcmp(key, "like") == 0) {
@@ -83,6 +87,8 @@ int zone_begin(const char *line, struct play_zone **ret_zone, char *why, size_t 
     ldns_dname2canonical(zone->apex);
     zone->to = UINT32_MAX;
     zone->key_flags = 257;
+    zone->signed_from = -SIGNATURE_LIFE_S;
+    zone->signed_until = SIGNATURE_LIFE_S;
     zone->records = ldns_rr_list_new();
     while ((word = strtok_r(NULL, " \t", &save))) {
         char *equals = strchr(word, '=');
@@ -410,7 +416,7 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
 {
     size_t last = ldns_key_list_key_count(zone->keys) - 1;
     ldns_key *key = ldns_key_list_key(zone->keys, set->type == LDNS_RR_TYPE_DNSKEY ? 0 : last);
-    int64_t from = now - SIGNATURE_LIFE_S, until = now + SIGNATURE_LIFE_S;
+    int64_t from = now + zone->signed_from, until = now + zone->signed_until;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_NO_SIGNATURE))
         return;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_FOREIGN_KEY) ||

@@ -67,7 +67,8 @@ struct play_zone {
     bool like_before;    /* the keys of the version before it */
     bool foreign_signer; /* all but the DNSKEY set is signed by a key that is not in it */
     uint16_t key_flags;
-    const char *digests; /* comma-separated; NULL: sha256 */
+    const char *digests;               /* comma-separated; NULL: sha256 */
+    int64_t signed_from, signed_until; /* seconds from the scenario's start */
     uint16_t iterations;
     uint8_t salt[32];
     uint8_t salt_size;

@@ -83,8 +83,13 @@ enum no_ds denial_no_ds(const struct denial *d, const uint8_t *name)
     nsec = denial_nsec_no_ds(d, name);
     if (nsec == NO_DS_CONTRADICTED)
         return nsec;
+    const struct rrset *witness = d->witness ? *d->witness : NULL;
     nsec3 = denial_nsec3_no_ds(d, name);
     if (nsec3 == NO_DS_CONTRADICTED)
         return nsec3;
-    return nsec != NO_DS_NOT_PROVEN ? nsec : nsec3;
+    if (nsec == NO_DS_NOT_PROVEN)
+        return nsec3;
+    if (d->witness)
+        *d->witness = witness;
+    return nsec;
 }

@@ -17,6 +17,8 @@ struct denial {
     uint32_t *hashes; /* budget */
     uint16_t iterations_max;
     wall_s now;
+    const struct rrset *
+        *witness; /* may be NULL; denial_no_ds: the record at the name, or whose span it lies in */
 };
 
 enum denial_outcome {

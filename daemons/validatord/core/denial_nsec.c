@@ -3,6 +3,7 @@
 #include "daemons/validatord/core/denial_parts.h"
 
 struct nsec {
+    const struct rrset *rrset;
     const uint8_t *owner;
     uint8_t next[NAME_MAX];
     struct denial_types types;
@@ -29,6 +30,7 @@ static bool nsec_parse(const struct denial *d, const struct rrset *rrset, struct
         return false;
     if (name_compare(rrset->owner, ret_nsec->next) >= 0 && !name_equal(ret_nsec->next, d->zone))
         return false;
+    ret_nsec->rrset = rrset;
     ret_nsec->owner = rrset->owner;
     ret_nsec->types = (struct denial_types){.bitmap = rdata->data + size, .size = rdata->size - size};
     return true;
@@ -157,9 +159,12 @@ int denial_nsec_wildcard_answer(const struct denial *d, const uint8_t *qname, un
 enum no_ds denial_nsec_no_ds(const struct denial *d, const uint8_t *name)
 {
     uint8_t wildcard[NAME_MAX];
-    struct nsec nsec;
+    struct nsec nsec = {0};
 
-    switch (look(d, name, &nsec)) {
+    enum name_state state = look(d, name, &nsec);
+    if (d->witness)
+        *d->witness = nsec.rrset;
+    switch (state) {
     case NAME_EXISTS:
         return denial_types_no_ds(&nsec.types);
     case NAME_ENT:

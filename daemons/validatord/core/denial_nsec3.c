@@ -16,6 +16,7 @@ struct nsec3 {
     uint16_t iterations;
     struct slice salt;
     struct denial_types types;
+    const struct rrset *rrset;
 };
 
 /* The records of one parameter set. */
@@ -80,6 +81,7 @@ static bool nsec3_parse(const struct denial *d, const struct rrset *rrset, struc
     end = at + rrset->rdata[0].size;
     if (end - at < 5 || at[0] != HASH_ALGORITHM || (at[1] & ~NSEC3_FLAG_OPTOUT))
         return false;
+    ret_nsec3->rrset = rrset;
     ret_nsec3->flags = at[1];
     ret_nsec3->iterations = (uint16_t)(at[2] << 8 | at[3]);
     salt_size = at[4];
@@ -282,11 +284,16 @@ static enum no_ds set_no_ds(const struct set *set, const uint8_t *name)
 
     if (look(set, name, &match, &cover) == FOUND_BUDGET)
         return NO_DS_BUDGET;
-    if (match)
+    if (match) {
+        if (set->d->witness)
+            *set->d->witness = match->rrset;
         return denial_types_no_ds(&match->types);
+    }
     found = find_encloser(set, name, cover, &encloser);
     if (found != FOUND || !encloser.covers)
         return found == FOUND_BUDGET ? NO_DS_BUDGET : NO_DS_NOT_PROVEN;
+    if (set->d->witness)
+        *set->d->witness = encloser.covers->rrset;
     if (is_optout(encloser.covers))
         return NO_DS_OPTOUT;
     if (look_wildcard(set, name, &encloser, wildcard, &wildcard_match, &wildcard_cover) == FOUND_BUDGET)

@@ -81,7 +81,7 @@ static void put_wildcard(struct val_core *core, struct task *task, const struct 
     source.rrset.owner = owner;
     source.rrset.wildcard_labels = 0;
     source.proof = (struct rrset_list){0};
-    source.authentic = true;
+    source.authentic = !task->chain.lapsed;
     if (may_replace(core, task->job.arena, &key, &source.rrset))
         put_rr(core, &task->job, &key, &source);
 }
@@ -128,7 +128,10 @@ void val_entries_positive(struct val_core *core, struct task *task)
                           .signature_expires = task->signature_expires,
                           .original_ttl = main->ttl,
                           .authentic = task->authentic,
-                          .ede = task->insecure.ede != EDE_NONE ? task->insecure.ede : 0};
+                          .ede = task->insecure.ede != EDE_NONE ? task->insecure.ede : 0,
+                          .continued = task->chain.continued};
+    if (rr.continued)
+        rr.why = slice_make(task->chain.kept.text, task->chain.kept.text_size);
     rr.rrset.ttl = task->ttl;
     put_rr(core, &task->job, &key, &rr);
     if (main->security == SECURITY_SECURE && main->wildcard_labels)
@@ -162,7 +165,7 @@ static void put_soa(struct val_core *core, struct task *task)
     struct cache_rr rr = {.rrset = *soa,
                           .stored = core->env->wall,
                           .expires = {.s = core->env->wall.s + MIN(soa->ttl, core->config.max_ttl_s)},
-                          .signature_expires = task->judge.expires[0],
+                          .signature_expires = task->signature_expires,
                           .original_ttl = soa->ttl,
                           .authentic = true};
     put_rr(core, &task->job, &key, &rr);
@@ -182,6 +185,13 @@ void val_entries_negative(struct val_core *core, struct task *task)
 
     if (task->insecure.ede != EDE_NONE)
         neg.ede[neg.ede_count++].code = task->insecure.ede;
+    if (task->chain.continued) {
+        struct answer_ede *ede = &neg.ede[neg.ede_count++];
+        neg.continued = true;
+        ede->code = EDE_STALE_ANSWER;
+        ede->text_size = task->chain.kept.text_size;
+        memcpy(ede->text, task->chain.kept.text, ede->text_size);
+    }
     if (task->ttl == 0 || task->finding.main.count == 0 ||
         cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key) ||
         !may_replace_negative(core, task->job.arena, &key, task->security))
@@ -189,7 +199,7 @@ void val_entries_negative(struct val_core *core, struct task *task)
     int r = rrset_list_add(task->job.arena, &neg.proof, &task->finding.main.items[0]);
     for (uint32_t i = 0; i < task->proof.count && r == 0; i++)
         r = rrset_list_add(task->job.arena, &neg.proof, &task->proof.items[i]);
-    if (task->security == SECURITY_SECURE)
+    if (task->security == SECURITY_SECURE && !task->chain.continued)
         put_soa(core, task);
     if (r < 0 || cache_neg_encode(task->job.arena, cache_key_slice(&key), &neg, &value) != 0)
         return;

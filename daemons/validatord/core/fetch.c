@@ -8,6 +8,8 @@
 
 #include "common/base/text.h"
 #include "common/wire/build.h"
+#include "daemons/validatord/core/incident.h"
+#include "daemons/validatord/core/kept.h"
 #include "daemons/validatord/core/probe.h"
 
 #define DELEGATION_BYTES 8192u
@@ -50,22 +52,6 @@ static bool is_forwarded(const struct val_core *core, const uint8_t *name, uint1
     return false;
 }
 
-/* The deepest delegation at or above name among the zones at work now: it may not be in the view yet. */
-static const struct zone *cut_at_work(struct val_core *core, const uint8_t *name, const struct job *owner)
-{
-    for (const uint8_t *at = name;; at = name_parent(at)) {
-        struct job *job = val_job_find(core, JOB_ZONE, at, 0, false);
-        if (job) {
-            const struct zone *zone = job_zone(job);
-            if (zone->rec.has_delegation && ((zone->ds_done && zone->ds != ZONE_DS_FAILED) || job == owner) &&
-                cache_ttl_left(zone->rec.ns_stored, zone->rec.ns_expires, core->env->wall) > 0)
-                return zone;
-        }
-        if (name_is_root(at))
-            return NULL;
-    }
-}
-
 static void add_cached(const struct lookup *lookup, struct builder *b, const uint8_t *name, uint16_t type)
 {
     struct cache_rr rr;
@@ -76,26 +62,25 @@ static void add_cached(const struct lookup *lookup, struct builder *b, const uin
 }
 
 /* NS of the cut, its glue, and for servers without glue the addresses the cache knows. */
-static int delegation_make(const struct lookup *lookup, const uint8_t *cut, const struct cache_zone *rec,
-                           struct slice *ret_delegation)
+static int delegation_make(const struct lookup *lookup, const struct cut *cut, struct slice *ret_delegation)
 {
     struct arena *arena = lookup->arena;
     struct builder b;
     uint8_t *wire = arena_alloc(arena, DELEGATION_BYTES);
     if (!wire)
         return -ENOMEM;
-    struct rrset ns = rec->ns;
-    ns.owner = cut;
+    struct rrset ns = cut->ns;
+    ns.owner = cut->name;
     build_begin(&b, wire, DELEGATION_BYTES, 0, FLAG_QR);
-    build_question(&b, cut, TYPE_NS, CLASS_IN);
+    build_question(&b, cut->name, TYPE_NS, CLASS_IN);
     build_rrset(&b, SECTION_AUTHORITY, &ns, ns.ttl, false, 0);
-    for (uint32_t i = 0; i < rec->glue.count; i++)
-        build_rrset(&b, SECTION_ADDITIONAL, &rec->glue.items[i], rec->glue.items[i].ttl, false, 0);
+    for (uint32_t i = 0; i < cut->glue.count; i++)
+        build_rrset(&b, SECTION_ADDITIONAL, &cut->glue.items[i], cut->glue.items[i].ttl, false, 0);
     for (unsigned i = 0; i < ns.count; i++) {
         uint8_t server[NAME_MAX];
         if (name_from_bytes(ns.rdata[i].data, ns.rdata[i].size, server))
             continue;
-        if (rrset_list_find(&rec->glue, server, TYPE_A) || rrset_list_find(&rec->glue, server, TYPE_AAAA))
+        if (rrset_list_find(&cut->glue, server, TYPE_A) || rrset_list_find(&cut->glue, server, TYPE_AAAA))
             continue;
         const uint8_t *kept = arena_copy(arena, server, name_size(server));
         if (!kept)
@@ -108,40 +93,107 @@ static int delegation_make(const struct lookup *lookup, const uint8_t *cut, cons
     return 0;
 }
 
-/* Where to start: *ret_cut NULL when nothing is known. */
-static int cut_find(struct val_core *core, struct fetch *fetch, const uint8_t **ret_cut,
+static const uint8_t *asked_of(const struct fetch *fetch)
+{
+    return fetch->type == TYPE_DS ? name_parent(fetch->owner->name) : fetch->owner->name;
+}
+
+/* Goes by the first kept delegation below the ancestor with so many labels. 0; 1: there is none; -ENOMEM. */
+static int go_by_kept(struct val_core *core, struct fetch *fetch, unsigned above_labels,
+                      const struct failure *cause, struct cut *cut)
+{
+    int r = val_cut_kept(core, fetch->owner, asked_of(fetch), above_labels, cause, cut, &fetch->kept_why);
+
+    if (r == 0)
+        fetch->kept_labels = (uint8_t)name_labels(cut->name);
+    return r;
+}
+
+/* A zone in an incident is asked within its ration only (DESIGN 5). 0; 1: not to be asked, and nothing is
+ * kept that would do instead; -ENOMEM. */
+static int pass_incident(struct val_core *core, struct fetch *fetch, struct cut *cut)
+{
+    const uint8_t *name = fetch->owner->name;
+    struct failure why;
+    struct cut kept;
+
+    /* What a zone's parent is asked about its DS was rationed there. */
+    if (fetch->owner->kind == JOB_ZONE && fetch->type == TYPE_DS)
+        return 0;
+    const uint8_t *zone = val_incident_above(core, asked_of(fetch), &why);
+    if (!zone || (cut->name && name_is_below(cut->name, zone)))
+        return 0;
+    struct failure none = {.ede = EDE_NONE};
+    unsigned labels = name_labels(zone);
+    int r = val_cut_kept(core, fetch->owner, asked_of(fetch), labels, &why, &kept, &none);
+    if (r < 0)
+        return r;
+    const uint8_t *child = r == 0 ? kept.name : name_suffix(name, MIN(name_labels(name), labels + 1));
+    if (val_incident_may_ask(core, zone, child, r == 0))
+        return 0;
+    if (r == 0) {
+        *cut = kept;
+        fetch->kept_why = none;
+        fetch->kept_labels = (uint8_t)name_labels(kept.name);
+        return 0;
+    }
+    fetch->failure = why;
+    return 1;
+}
+
+/* Is anything kept that a silent parent should not hold up? */
+static bool has_kept(struct val_core *core, struct fetch *fetch)
+{
+    struct failure none = {.ede = EDE_NONE}, why;
+    struct cut cut;
+
+    if (fetch->owner->kind == JOB_ZONE) {
+        const struct cache_zone *rec = &job_zone(fetch->owner)->rec;
+        if (fetch->type == TYPE_DS
+                ? kept_ds_known(core, rec)
+                : rec->has_dnskey && kept_is_usable(core, rec->dnskey_validated, rec->dnskey_expires))
+            return true;
+    }
+    return val_cut_kept(core, fetch->owner, asked_of(fetch), fetch->from_labels, &none, &cut, &why) == 0;
+}
+
+/* Where to start: ret_cut->name NULL when nothing is known. 0; 1: it may not be asked; -ENOMEM. */
+static int cut_find(struct val_core *core, struct fetch *fetch, struct cut *ret_cut,
                     struct slice *ret_delegation)
 {
     struct job *owner = fetch->owner;
-    const uint8_t *name = fetch->type == TYPE_DS ? name_parent(owner->name) : owner->name;
-    struct lookup lookup = val_core_lookup(core, owner->arena, owner->purse);
-    struct cache_zone cached;
-    const uint8_t *cut = NULL;
+    struct cut cut = {0};
+    int r = 1;
 
-    *ret_cut = NULL;
     *ret_delegation = (struct slice){0};
+    *ret_cut = cut;
+    fetch->from_labels = fetch->reached_labels = 0;
+    fetch->kept_at = (mono_ns){0};
     if (is_forwarded(core, owner->name, fetch->type))
         return 0;
-    const struct zone *zone = cut_at_work(core, name, owner);
-    int r = cache_closest_cut(&lookup, name, &cached, &cut);
-    if (r < 0)
-        return r;
-    if (r != 0)
-        cut = NULL;
-    const struct cache_zone *rec = &cached;
-    if (zone && (!cut || name_labels(zone->job.name) >= name_labels(cut))) {
-        cut = zone->job.name;
-        rec = &zone->rec;
+    if (fetch->kept_labels) {
+        struct failure cause = fetch->kept_why, text;
+        r = val_cut_kept(core, owner, asked_of(fetch), fetch->kept_labels - 1u, &cause, &cut, &text);
     }
-    if (!cut)
-        return 0;
-    const uint8_t *kept = arena_copy(owner->arena, cut, name_size(cut));
-    if (!kept)
+    if (r == 1) {
+        fetch->kept_labels = 0;
+        fetch->kept_why.ede = EDE_NONE;
+        r = val_cut_in_force(core, owner, asked_of(fetch), &cut);
+        if (r == 0)
+            r = pass_incident(core, fetch, &cut);
+    }
+    if (r != 0 || !cut.name)
+        return r;
+    struct lookup lookup = val_core_lookup(core, owner->arena, owner->purse);
+    cut.name = arena_copy(owner->arena, cut.name, name_size(cut.name));
+    if (!cut.name)
         return -ENOMEM;
-    r = delegation_make(&lookup, kept, rec, ret_delegation);
+    r = delegation_make(&lookup, &cut, ret_delegation);
     if (r < 0)
         return r;
-    *ret_cut = ret_delegation->size ? kept : NULL;
+    if (ret_delegation->size)
+        *ret_cut = cut;
+    fetch->from_labels = fetch->reached_labels = (uint8_t)(ret_cut->name ? name_labels(ret_cut->name) : 0);
     return 0;
 }
 
@@ -155,12 +207,26 @@ static void address_to_one(struct val_core *core, const struct fetch *fetch, str
     a->budget.deadline = mono_earlier(a->budget.deadline, mono_add_ms(core->env->mono, PROBE_ASK_MS));
 }
 
+/* When a parent that stays silent is given up. */
+static void set_patience(struct val_core *core, struct fetch *fetch)
+{
+    if (fetch->purse->since.ns == 0)
+        fetch->purse->since = core->env->mono; /* no question's */
+    mono_ns at = mono_add_ms(fetch->purse->since, KEPT_PATIENCE_MS);
+    mono_ns least = mono_add_ms(core->env->mono, KEPT_PATIENCE_LEAST_MS);
+
+    if (is_forwarded(core, fetch->owner->name, fetch->type) || !has_kept(core, fetch))
+        return;
+    fetch->kept_at = mono_earlier(at, least).ns == at.ns ? least : at;
+    val_timer_set(core, fetch->owner, mono_earlier(fetch->kept_at, fetch->purse->budget.deadline));
+}
+
 static int send_fetch(struct val_core *core, struct fetch *fetch)
 {
     struct purse *purse = fetch->purse;
     uint32_t left = purse->budget.upstream_queries;
-    const uint8_t *cut = NULL;
     struct slice delegation = {0};
+    struct cut cut = {0};
 
     /* Half of what is left at most, so that others at work for the same question are not starved. */
     uint32_t share = MIN(fetch->only ? PROBE_ASK_COST : BUDGET_QUERIES_PER_NAME, (left + 1) / 2);
@@ -170,7 +236,7 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
         return 1;
     }
     int r = fetch->only ? 0 : cut_find(core, fetch, &cut, &delegation);
-    if (r < 0)
+    if (r != 0)
         return r;
     struct action *action = val_action_new(core, VAL_ACTION_FETCH, fetch->owner);
     if (!action)
@@ -191,12 +257,14 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     if (fetch->only) {
         address_to_one(core, fetch, a);
     } else {
-        a->cut = cut;
+        a->cut = cut.name;
         a->delegation = delegation;
     }
     a->avoid = action->avoid;
     a->avoid_count = fetch->avoid_count;
     core->stats.fetches++;
+    if (!fetch->only)
+        set_patience(core, fetch);
     return 0;
 }
 
@@ -208,7 +276,7 @@ int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owne
     fetch->purse->refs++;
     fetch->type = type;
     fetch->answered = fetch->done = fetch->again = false;
-    fetch->failure.ede = EDE_NONE;
+    fetch->failure = (struct failure){.ede = EDE_NONE};
     fetch->tries++;
     int r = send_fetch(core, fetch);
     if (r != 0)
@@ -237,11 +305,25 @@ int val_fetch_step(struct val_core *core, struct fetch *fetch, struct job *owner
     return r < 0 ? r : WAIT_MORE;
 }
 
+static bool is_avoided(const struct fetch *fetch, const struct address *server)
+{
+    for (unsigned i = 0; i < fetch->avoid_count; i++)
+        if (address_equal(&fetch->avoid[i], server))
+            return true;
+    return false;
+}
+
 bool val_fetch_retry(struct fetch *fetch)
 {
-    if (fetch->tries >= FETCH_TRIES)
+    bool link = fetch->owner && fetch->owner->kind == JOB_ZONE;
+
+    /* Of a link all servers are tried, within what THREATS allows; one that was avoided answers when there is
+     * no other. */
+    if (fetch->tries >= (link ? FETCH_LINK_TRIES : FETCH_TRIES) ||
+        (fetch->tries >= FETCH_TRIES && is_avoided(fetch, &fetch->server)))
         return false;
-    val_fetch_avoid(fetch, &fetch->server);
+    if (!is_avoided(fetch, &fetch->server))
+        val_fetch_avoid(fetch, &fetch->server);
     fetch->restart = true;
     return true;
 }
@@ -291,6 +373,64 @@ void val_fetch_cancel(struct val_core *core, struct fetch *fetch)
     }
     if (fetch->purse)
         purse_release(TAKE(fetch->purse));
+}
+
+/* Whose servers failed, as far as the referrals tell. */
+static void blame(struct val_core *core, struct fetch *fetch, unsigned kept_labels, const struct failure *why)
+{
+    const uint8_t *name = fetch->owner->name;
+
+    if (fetch->reached_labels < kept_labels)
+        val_incident_failed(core, fetch->owner, name_suffix(name, fetch->reached_labels),
+                            name_suffix(name, kept_labels), why);
+}
+
+bool val_fetch_detour(struct val_core *core, struct fetch *fetch, struct job *owner)
+{
+    struct failure cause = fetch->failure;
+    struct cut cut;
+
+    if (!fetch->owner || fetch->owner != owner || is_forwarded(core, owner->name, fetch->type) ||
+        go_by_kept(core, fetch, MAX(fetch->from_labels, fetch->kept_labels), &cause, &cut) != 0)
+        return false;
+    if (cause.ede != EDE_NONE)
+        blame(core, fetch, fetch->kept_labels, &cause);
+    fetch->tries -= fetch->tries > 0;
+    fetch->restart = true;
+    return true;
+}
+
+static void failure_silent(const struct fetch *fetch, struct failure *failure)
+{
+    char name[NAME_TEXT_MAX];
+    struct text text;
+
+    *failure = (struct failure){.ede = EDE_NO_REACHABLE_AUTHORITY, .transport = true};
+    text = text_make(failure->text, sizeof(failure->text));
+    text_add(&text, name_to_text(name_suffix(fetch->owner->name, fetch->reached_labels), name));
+    text_add(&text, ": no answer in time");
+    failure->text_size = (uint16_t)text.size;
+}
+
+mono_ns val_fetch_deadline(const struct fetch *fetch)
+{
+    return fetch->running && !fetch->answered && fetch->kept_at.ns ? fetch->kept_at : MONO_NEVER;
+}
+
+void val_fetch_hurry(struct val_core *core, struct fetch *fetch)
+{
+    struct job *owner = fetch->owner;
+
+    if (!fetch->running || fetch->answered || !fetch->kept_at.ns ||
+        !mono_reached(core->env->mono, fetch->kept_at))
+        return;
+    failure_silent(fetch, &fetch->failure);
+    /* Half of its share, which is more than the time allows, counts as spent. */
+    fetch->purse->budget.upstream_queries += fetch->reserved / 2;
+    val_fetch_cancel(core, fetch);
+    if (!val_fetch_detour(core, fetch, owner))
+        fetch->done = true;
+    val_job_ready(core, owner);
 }
 
 static int take_evidence(struct val_core *core, struct fetch *fetch, const struct val_evidence *evidence)

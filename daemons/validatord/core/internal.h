@@ -26,6 +26,8 @@
 #define PROBE_ARENA_BYTES    (16384u * 1024u) /* PROBE_BYTES of evidence, and what is read out of it */
 
 #define FETCH_TRIES 3u /* one, and two more at other servers when what came does not validate */
+#define FETCH_LINK_TRIES                                                                                     \
+    8u /* of a DS or DNSKEY: in 2026 a third of .de's signatures were good, and some servers were */
 #define FETCH_LOST_TRIES                                                                                     \
     40u /* after recursord went away; every FETCH_LOST_MS while the question's time lasts */
 #define FETCH_LOST_MS  250u
@@ -45,11 +47,19 @@
 #define LINGER_ZONE_MS     1000u /* a zone at rest: saves decoding its record for each question */
 #define LINGER_JOBS        4096u /* with more jobs than this nothing lingers */
 
+/* Continuity, DESIGN 5 rule 1. */
+#define KEPT_PATIENCE_MS                                                                                     \
+    1200u /* of a parent that is silent; a fresh answer still comes within netd's timer of 1.8 s */
+#define KEPT_PATIENCE_LEAST_MS 300u /* of one asked late */
+#define KEPT_TTLS              10u  /* x answer_ttl (5 min): how long what rests on a kept link is cached */
+#define UNPROVEN_TTL_MAX_S     900u /* a delegation that nobody proved */
+
 enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2, JOB_PROBE = 3 };
 
 /* What a question may spend; shared by everything that works for it. */
 struct purse {
     unsigned refs;
+    mono_ns since;
     struct budget budget;
 };
 
@@ -83,10 +93,21 @@ struct job {
     bool checking_disabled; /* questions only */
 };
 
+/* What trust rests on, from the anchor down to a zone. */
+struct chain {
+    wall_s expires;      /* the least signature expiry that is still ahead; 0: none known */
+    bool lapsed;         /* a link is past its signature: no AD */
+    bool continued;      /* a kept link is among them */
+    bool delegation;     /* of the zone with the kept link a delegation is kept: no other counts */
+    uint8_t labels;      /* of that zone */
+    struct failure kept; /* EDE 3: which link, how old, and why the parent fails */
+};
+
 /* One RRset list checked in order against one zone's keys. */
 struct judge {
     const struct rrset_list *list;
-    wall_s *expires; /* signature expiry of each that is good */
+    wall_s *expires;    /* signature expiry of each that is good */
+    wall_s *inceptions; /* and when it was signed */
     uint32_t index;
     const uint8_t *zone;
     const struct rrset *dnskey;
@@ -117,13 +138,18 @@ struct fetch {
     uint32_t reserved; /* upstream queries taken from the purse meanwhile */
     unsigned tries, lost;
     bool running, again, answered, done, restart;
-    struct address avoid[FETCH_TRIES], server;
+    struct address avoid[FETCH_LINK_TRIES], server;
     unsigned avoid_count;
     struct slice message;
     uint8_t cut[NAME_MAX];
     bool forwarded;
     unsigned outcome;
     struct failure failure;
+    uint8_t from_labels;    /* of the cut it was sent from */
+    uint8_t reached_labels; /* of the deepest cut that a referral led to */
+    uint8_t kept_labels;    /* != 0: starts at the kept delegation of that ancestor */
+    struct failure kept_why;
+    mono_ns kept_at; /* when a silent parent is given up for what is kept; 0: never */
 };
 
 enum finding_kind {
@@ -167,15 +193,25 @@ enum zone_ds {
 /* The type in the job table of a zone's renewal; the zone's own job has 0. */
 #define ZONE_RENEWAL 1u
 
-enum ds_step { DS_BEGIN = 0, DS_FETCH = 1, DS_WALK = 2, DS_TRUST = 3, DS_VERIFY = 4 };
+enum ds_step { DS_BEGIN = 0, DS_FETCH = 1, DS_WALK = 2, DS_TRUST = 3, DS_VERIFY = 4, DS_KEPT = 5 };
+enum kept_step { KEPT_BEGIN = 0, KEPT_PROOF = 1, KEPT_SPANS = 2 };
 enum key_step { KEY_BEGIN = 0, KEY_FETCH = 1, KEY_VERIFY = 2 };
+
+/* The delegation that the referral at hand offers, and what it shows of a DS, validated or not. */
+struct offer {
+    bool present, ds_shown;
+    struct rrset ns;
+    struct rrset_list glue;
+    struct address server;
+    const uint8_t *from; /* the zone whose server gave it */
+};
 
 /* Trust of one zone, and what is known of its cut. */
 struct zone {
     struct job job;        /* name: the zone's */
     struct cache_zone rec; /* in the job's arena */
     bool want_trust, want_ds, changed;
-    bool renew_ds, renew_keys; /* a renewal: what the record has of these counts as missing (warm.c) */
+    bool renew_ds, renew_keys;        /* a renewal: what the record has of these counts as missing (warm.c) */
     struct failure failure, insecure; /* insecure: why, as EDE; EDE_NONE: an ordinary unsigned delegation */
     enum zone_ds ds;
     bool ds_done;
@@ -194,6 +230,12 @@ struct zone {
     unsigned key_next;         /* number of the next pair of trust point and key */
     bool key_trying, key_matched;
     struct judge key_judge;
+    bool keys_kept;     /* good for what it says of its cuts; failure says why they are all there is */
+    struct chain chain; /* up to the DS while trust is not done */
+    struct offer offer;
+    enum kept_step kept_step;
+    struct rrset_list kept_list; /* the kept proof that is judged */
+    struct failure kept_why;
 };
 
 enum task_step {
@@ -226,6 +268,7 @@ struct task {
     wall_s signature_expires;
     uint32_t original_ttl;
     struct failure failure, insecure;
+    struct chain chain;
     struct rrset_list proof; /* NSEC and NSEC3 that go with the answer, validated */
 };
 
@@ -249,7 +292,7 @@ struct action {
     struct val_action action;
     struct job *job; /* NULL, or held until the shell asks for the next action */
     struct val_event event;
-    struct address avoid[FETCH_TRIES];
+    struct address avoid[FETCH_LINK_TRIES];
     struct budget budget;
 };
 
@@ -387,6 +430,13 @@ struct denial deny_context(struct val_core *core, struct job *job, const uint8_t
 int deny_good_only(struct arena *arena, const struct rrset_list *list, struct rrset_list *ret_list);
 
 /* fetch.c */
+/* A parent that is silent for too long while something is kept: goes on from what is kept. */
+void val_fetch_hurry(struct val_core *core, struct fetch *fetch);
+/* The timer of a job that fetches. */
+mono_ns val_fetch_deadline(const struct fetch *fetch);
+/* The way through the parents led nowhere: starts anew from a kept delegation below them. False: there is
+ * none that was not tried. */
+bool val_fetch_detour(struct val_core *core, struct fetch *fetch, struct job *owner);
 /* 0; 1: the budget does not allow it; -ENOMEM. */
 int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owner, uint16_t type);
 /* Starts what is not started. WAIT_NONE: answered; WAIT_MORE; FETCH_FAILED: fetch->failure says why; -ENOMEM.
@@ -414,12 +464,20 @@ int val_zone_load(struct val_core *core, struct zone *zone);
 /* The cached DS state becomes the job's. */
 void val_zone_ds_from_record(struct zone *zone);
 int val_zone_ds_run(struct val_core *core, struct zone *zone);
+/* Does a DS of the set name this key of the zone? */
+bool val_ds_names_key(struct val_core *core, const uint8_t *zone, const struct rrset *set,
+                      const struct rdata *rdata);
 int val_zone_keys_run(struct val_core *core, struct zone *zone);
 void val_zone_store(struct val_core *core, struct zone *zone);
 void val_zone_fail(struct val_core *core, struct zone *zone, const struct failure *why);
 /* A referral to the zone was seen by a fetch. 0 or -ENOMEM. */
-int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, struct fetch *fetch,
                       const uint8_t *cut, const struct address *server);
+
+/* Remembers whether a statement, validated or not, shows that the zone has a DS. */
+void val_zone_note_ds(struct val_core *core, struct zone *zone, const struct statement *statement);
+/* The delegation that was offered is the parent's word (proven), or lies beside what is kept, or goes. */
+void val_zone_settle_offer(struct val_core *core, struct zone *zone, bool proven);
 
 enum fit { FIT_YES = 0, FIT_WAIT = 1, FIT_NO = 2 };
 /* May signer have signed what owner has? It must be at or below the anchor, with no cut that is known to be
@@ -431,9 +489,10 @@ enum walk_outcome { WALK_SECURE = 0, WALK_WAIT = 1, WALK_INSECURE = 2, WALK_FAIL
 /* Is name inside a chain of trust? Top-down DS look-ups; known_only: from what is known or under way alone.
  */
 enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
-                           struct failure *ret_why);
+                           struct failure *ret_why, struct chain *ret_chain);
 
-/* warm.c. A task was judged secure by this zone's keys: is a part of its chain due? by: whose arena may be used.
+/* warm.c. A task was judged secure by this zone's keys: is a part of its chain due? by: whose arena may be
+ * used.
  */
 void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone);
 /* A renewal is about to write: what others wrote meanwhile of the delegation stays. */
@@ -480,6 +539,6 @@ void verdict_send(struct val_core *core, struct question *question);
 /* SERVFAIL at once to a client for whom there is no room. */
 void verdict_refuse(struct val_core *core, struct question *question, const struct client *client);
 /* The link of a finished task appended to the answer. 0 or -ENOMEM. */
-int verdict_append(struct question *question, const struct task *task, bool raw);
+int verdict_append(struct val_core *core, struct question *question, const struct task *task, bool raw);
 int verdict_merge(struct question *question, const struct answer *part);
 void verdict_add_failure(struct answer *answer, const struct failure *failure);

@@ -66,7 +66,8 @@ static struct job *job_alloc(enum job_kind kind, size_t *ret_arena_bytes)
         struct task *task = calloc(1, sizeof(*task));
         *ret_arena_bytes = TASK_ARENA_BYTES;
         if (task)
-            task->failure.ede = task->insecure.ede = task->fetch.failure.ede = EDE_NONE;
+            task->failure.ede = task->insecure.ede = task->fetch.failure.ede = task->fetch.kept_why.ede =
+                EDE_NONE;
         return task ? &task->job : NULL;
     }
     case JOB_ZONE: {
@@ -74,7 +75,8 @@ static struct job *job_alloc(enum job_kind kind, size_t *ret_arena_bytes)
         *ret_arena_bytes = ZONE_ARENA_BYTES;
         if (zone)
             zone->failure.ede = zone->insecure.ede = zone->ds_fetch.failure.ede =
-                zone->key_fetch.failure.ede = EDE_NONE;
+                zone->key_fetch.failure.ede = zone->ds_fetch.kept_why.ede = zone->key_fetch.kept_why.ede =
+                    EDE_NONE;
         return zone ? &zone->job : NULL;
     }
     case JOB_PROBE: {
@@ -307,6 +309,7 @@ struct lookup val_core_lookup(struct val_core *core, struct arena *arena, struct
                            .arena = arena,
                            .now = core->env->wall,
                            .aggressive_denial = core->config.aggressive_denial,
+                           .answer_ttl = core->config.stale_answer_ttl_s,
                            .stale_max_s = -1,
                            .nsec3_iterations_max = core->config.nsec3_iterations,
                            .max_steps = BUDGET_CNAME_STEPS,

@@ -71,6 +71,8 @@ static void take_outcome(struct val_core *core, struct judge *judge)
         return;
     }
     signature_accept(&judge->try, rrset, &judge->expires[judge->index]);
+    int64_t now = core->env->wall.s; /* serial arithmetic, RFC 4034 3.1.5 */
+    judge->inceptions[judge->index].s = now + (int32_t)(judge->try.sig.inception - (uint32_t)now);
     rrset->security = SECURITY_SECURE;
     judge->index++;
     judge->trying = false;
@@ -89,7 +91,8 @@ int val_judge_run(struct val_core *core, struct job *job, struct judge *judge)
 {
     if (!judge->expires) {
         judge->expires = arena_array(job->arena, judge->list->count + 1, sizeof(*judge->expires));
-        if (!judge->expires)
+        judge->inceptions = arena_array(job->arena, judge->list->count + 1, sizeof(*judge->inceptions));
+        if (!judge->expires || !judge->inceptions)
             return -ENOMEM;
     }
     while (judge->index < judge->list->count) {

@@ -333,8 +333,14 @@ static int load_delegation(struct val_core *core, struct probe *probe)
     struct cache_zone rec;
 
     int r = cache_zone_get(&lookup, probe->zone, &rec);
-    if (r != 0 || !rec.has_delegation || is_forwarded(core, probe->zone))
+    if (r != 0 || (!rec.has_delegation && !rec.loose) || is_forwarded(core, probe->zone))
         return r < 0 ? r : 0;
+    /* What was learnt under the NTA tells of the servers now; what is kept, of those that last were proven.
+     */
+    if (rec.loose && rec.loose_stored.s >= (rec.has_delegation ? rec.ns_stored.s : 0)) {
+        rec.ns = rec.loose_ns;
+        rec.glue = rec.loose_glue;
+    }
     r = rrset_copy(probe->job.arena, &rec.ns, &probe->delegation.ns);
     for (uint32_t i = 0; i < rec.glue.count && r == 0; i++) {
         struct rrset copy;

@@ -143,7 +143,7 @@ static int take_link(struct val_core *core, struct question *question)
     if (raw && (!question->job.checking_disabled || f->kind == FINDING_GARBAGE)) {
         val_question_fail(core, question, &task->failure);
     } else {
-        r = verdict_append(question, task, raw);
+        r = verdict_append(core, question, task, raw);
         bool alias = f->kind == FINDING_CNAME || f->kind == FINDING_DNAME;
         bool ends = !alias || !f->target || question->job.type == TYPE_CNAME;
         if (r == 0 && ends)

@@ -55,7 +55,30 @@ static void set_ttl(struct val_core *core, struct task *task)
         int64_t left = task->signature_expires.s - core->env->wall.s;
         cap = left < 0 ? 0 : left < cap ? (uint32_t)left : cap;
     }
+    if (task->chain.continued) {
+        cap = MIN(cap, KEPT_TTLS * core->config.stale_answer_ttl_s);
+        if (task->chain.expires.s)
+            cap = (uint32_t)MIN((int64_t)cap, MAX(task->chain.expires.s - core->env->wall.s, INT64_C(0)));
+    }
     task->ttl = clamp_ttl(core, ttl, cap);
+}
+
+/* What the link rests on ends with the first signature of the chain; past one there is no AD. */
+static void rest_on_chain(struct val_core *core, struct task *task)
+{
+    struct chain *chain = &task->chain;
+
+    if (task->fetch.kept_why.ede != EDE_NONE && task->fetch.kept_labels && !chain->continued) {
+        chain->continued = true;
+        chain->kept = task->fetch.kept_why;
+    }
+    if (task->security != SECURITY_SECURE)
+        return;
+    /* It may have lapsed since the zone was judged. */
+    if (chain->lapsed || (chain->expires.s && chain->expires.s <= core->env->wall.s))
+        task->authentic = false;
+    else if (chain->expires.s && (!task->signature_expires.s || chain->expires.s < task->signature_expires.s))
+        task->signature_expires = chain->expires;
 }
 
 void val_task_finish(struct val_core *core, struct task *task, enum security security)
@@ -73,6 +96,7 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
             f->main.items[i].wildcard_labels = 0;
         }
     }
+    rest_on_chain(core, task);
     set_ttl(core, task);
     val_failure_forget(core, &task->job, task->job.name, task->job.type);
     switch (f->kind) {
@@ -128,7 +152,8 @@ static int step_fetch(struct val_core *core, struct task *task)
     if (r < 0 || r == WAIT_MORE)
         return r;
     if (r == FETCH_FAILED) {
-        val_task_fail(core, task, &fetch->failure);
+        if (!val_fetch_detour(core, fetch, &task->job))
+            val_task_fail(core, task, &fetch->failure);
         return WAIT_NONE;
     }
     r = finding_make(task->job.arena, fetch->message, task->job.name, task->job.type, fetch->cut, &finding);

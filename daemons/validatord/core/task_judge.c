@@ -80,6 +80,29 @@ static int choose(struct task *task)
     return 0;
 }
 
+/* The link is outside any chain of trust. By what is kept that holds for what the child says alone, and for
+ * its kept servers where there are any: an answer of the parent that fails is never accepted so, nor one of
+ * servers that it led to (DESIGN 5). */
+static int accept_insecure(struct val_core *core, struct task *task, const struct failure *why,
+                           const struct chain *chain)
+{
+    struct failure bogus;
+
+    if (chain->continued && name_labels(task->finding.cut) < chain->labels) {
+        val_failure_rrset(&bogus, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
+        return val_task_reject(core, task, &bogus);
+    }
+    if (chain->continued && chain->delegation && !task->preloaded &&
+        task->fetch.from_labels < chain->labels && val_fetch_detour(core, &task->fetch, &task->job)) {
+        task->step = TASK_FETCH;
+        return WAIT_NONE;
+    }
+    task->insecure = *why;
+    task->chain = *chain;
+    val_task_finish(core, task, SECURITY_INSECURE);
+    return WAIT_NONE;
+}
+
 static int step_trust(struct val_core *core, struct task *task)
 {
     struct zone *zone = val_zone_get(core, task->signer, task->job.purse);
@@ -97,9 +120,7 @@ static int step_trust(struct val_core *core, struct task *task)
     }
     switch (zone->trust) {
     case SECURITY_INSECURE:
-        task->insecure = zone->insecure;
-        val_task_finish(core, task, SECURITY_INSECURE);
-        return WAIT_NONE;
+        return accept_insecure(core, task, &zone->insecure, &zone->chain);
     case SECURITY_BOGUS:
         val_task_fail(core, task, &zone->failure);
         return WAIT_NONE;
@@ -109,10 +130,15 @@ static int step_trust(struct val_core *core, struct task *task)
     case SECURITY_SECURE:
         break;
     }
+    if (zone->keys_kept) { /* never a zone's own data, when its own keys are what fails (DESIGN 5) */
+        val_task_fail(core, task, &zone->failure);
+        return WAIT_NONE;
+    }
     int r = choose(task);
     if (r < 0)
         return r;
     task->zone = zone;
+    task->chain = zone->chain;
     val_job_hold(&zone->job);
     val_judge_begin(&task->judge, &task->checked, task->signer, &zone->rec.dnskey, !is_negative(task));
     task->step = TASK_VERIFY;
@@ -122,14 +148,13 @@ static int step_trust(struct val_core *core, struct task *task)
 static int step_walk(struct val_core *core, struct task *task)
 {
     struct failure why;
+    struct chain chain;
 
-    switch (val_walk(core, &task->job, judged_name(task), false, &why)) {
+    switch (val_walk(core, &task->job, judged_name(task), false, &why, &chain)) {
     case WALK_WAIT:
         return WAIT_MORE;
     case WALK_INSECURE:
-        task->insecure = why;
-        val_task_finish(core, task, SECURITY_INSECURE);
-        return WAIT_NONE;
+        return accept_insecure(core, task, &why, &chain);
     case WALK_FAILED:
         /* The zones above are what is broken: theirs is the reason. Inside the zone that answered, a DS that
          * cannot be settled (no transport, no denial) is a consequence of what this link shows: its
@@ -208,7 +233,8 @@ static int keep_proof(struct val_core *core, struct task *task)
     for (uint32_t i = 0; i < task->checked.count; i++)
         if (task->checked.items[i].security == SECURITY_SECURE)
             note_expiry(task, task->judge.expires[i]);
-    val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
+    if (!task->chain.continued)
+        val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
     return 0;
 }
 

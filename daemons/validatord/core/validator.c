@@ -159,6 +159,7 @@ static struct question *question_new(struct val_core *core, const struct val_que
     struct purse *purse = purse_new(&budget);
     if (!purse)
         return NULL;
+    purse->since = core->env->mono;
     struct job *job =
         val_job_new(core, JOB_QUESTION, event->qname, event->qtype, event->checking_disabled, purse);
     purse_release(purse);
@@ -274,6 +275,19 @@ int val_core_client_lost(struct val_core *core, const struct env *env, uint64_t 
     return 0;
 }
 
+static mono_ns job_deadline(const struct job *job)
+{
+    mono_ns deadline = job->purse->budget.deadline;
+
+    if (job->kind == JOB_TASK)
+        return mono_earlier(deadline, val_fetch_deadline(&CONTAINER_OF(job, struct task, job)->fetch));
+    if (job->kind != JOB_ZONE)
+        return deadline;
+    const struct zone *zone = CONTAINER_OF(job, struct zone, job);
+    deadline = mono_earlier(deadline, val_fetch_deadline(&zone->ds_fetch));
+    return mono_earlier(deadline, val_fetch_deadline(&zone->key_fetch));
+}
+
 static void deadline_reached(struct val_core *core, struct job *job)
 {
     struct failure why;
@@ -295,8 +309,10 @@ static void deadline_reached(struct val_core *core, struct job *job)
             val_job_unlink(core, job);
         else if (spent)
             val_task_fail(core, task, &why);
-        else
+        else {
             val_fetch_resume(core, &task->fetch);
+            val_fetch_hurry(core, &task->fetch);
+        }
     } else {
         struct zone *zone = job_zone(job);
         bool rests = !zone->want_ds && !zone->want_trust;
@@ -307,10 +323,12 @@ static void deadline_reached(struct val_core *core, struct job *job)
         } else {
             val_fetch_resume(core, &zone->ds_fetch);
             val_fetch_resume(core, &zone->key_fetch);
+            val_fetch_hurry(core, &zone->ds_fetch);
+            val_fetch_hurry(core, &zone->key_fetch);
         }
     }
     if (!job->unlinked && !job->finished)
-        val_timer_set(core, job, job->purse->budget.deadline);
+        val_timer_set(core, job, job_deadline(job));
 }
 
 int val_core_tick(struct val_core *core, const struct env *env, const struct cache_view *view)

@@ -54,7 +54,7 @@ static void lower(struct answer *answer, enum security security, bool authentic,
     answer->ttl = MIN(answer->ttl, ttl);
 }
 
-int verdict_append(struct question *question, const struct task *task, bool raw)
+int verdict_append(struct val_core *core, struct question *question, const struct task *task, bool raw)
 {
     struct answer *answer = &question->answer;
     const struct finding *f = &task->finding;
@@ -62,6 +62,12 @@ int verdict_append(struct question *question, const struct task *task, bool raw)
     const struct rrset_list *proof = raw ? &f->proof : &task->proof;
     uint32_t ttl = raw ? 0 : task->ttl;
     int r = 0;
+
+    if (!raw && task->chain.continued) {
+        answer->continued = true;
+        ttl = MIN(ttl, core->config.stale_answer_ttl_s);
+        verdict_add_failure(answer, &task->chain.kept);
+    }
 
     lower(answer, raw ? SECURITY_BOGUS : task->security, !raw && task->authentic, ttl);
     verdict_add_failure(answer, raw ? &task->failure : &task->insecure);
@@ -101,6 +107,7 @@ int verdict_merge(struct question *question, const struct answer *part)
     answer->rcode = part->rcode;
     answer->negative = part->negative;
     answer->stale = answer->stale || part->stale;
+    answer->continued = answer->continued || part->continued;
     return 0;
 }
 

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/kept.h"
 
 /* Fresh DS knowledge of the cache counts as done. */
 static bool ds_known(struct val_core *core, struct zone *zone)
@@ -40,8 +40,9 @@ static enum walk_outcome wait_for(struct val_core *core, struct job *job, struct
 
 /* From the name upwards: the deepest zone whose DS is known, or about to be. *ret_labels: of it, else of the
  * anchor. */
-static enum walk_outcome start(struct val_core *core, struct job *job, const uint8_t *name,
-                               unsigned anchor_labels, unsigned *ret_labels, struct failure *ret_why)
+static enum walk_outcome start(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
+                               unsigned anchor_labels, unsigned *ret_labels, struct failure *ret_why,
+                               struct chain *ret_chain)
 {
     unsigned labels = name_labels(name);
 
@@ -54,10 +55,14 @@ static enum walk_outcome start(struct val_core *core, struct job *job, const uin
             /* A statement of the parent is being judged: what comes out of it saves the steps above. */
             if (zone->want_ds && zone->statement.present && zone->statement.signer)
                 return wait_for(core, job, zone);
+            /* What is kept of it may be all there is: the steps above need not come to anything. */
+            if (!known_only && kept_ds_known(core, &zone->rec))
+                return wait_for(core, job, zone);
             continue;
         }
         if (zone->ds == ZONE_DS_INSECURE) {
             *ret_why = zone->insecure;
+            *ret_chain = zone->chain;
             return WALK_INSECURE;
         }
         if (zone->ds == ZONE_DS_FAILED) {
@@ -74,18 +79,20 @@ static enum walk_outcome start(struct val_core *core, struct job *job, const uin
 }
 
 enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t *name, bool known_only,
-                           struct failure *ret_why)
+                           struct failure *ret_why, struct chain *ret_chain)
 {
     unsigned anchor_labels, labels = name_labels(name), at_labels;
     enum governed governed = policy_governs(core, name, &anchor_labels);
 
     ret_why->ede = EDE_NONE;
+    *ret_chain = (struct chain){0};
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
             val_failure_set(ret_why, EDE_NEGATIVE_TRUST_ANCHOR, "");
         return WALK_INSECURE;
     }
-    enum walk_outcome outcome = start(core, job, name, anchor_labels, &at_labels, ret_why);
+    enum walk_outcome outcome =
+        start(core, job, name, known_only, anchor_labels, &at_labels, ret_why, ret_chain);
     if (outcome != WALK_SECURE || known_only)
         return outcome;
     for (unsigned i = at_labels + 1; i <= labels; i++) {
@@ -99,6 +106,7 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
             return wait_for(core, job, zone);
         if (zone->ds == ZONE_DS_INSECURE) {
             *ret_why = zone->insecure;
+            *ret_chain = zone->chain;
             return WALK_INSECURE;
         }
         if (zone->ds == ZONE_DS_FAILED) {

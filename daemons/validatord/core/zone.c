@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/kept.h"
 
 static int copy_list(struct arena *arena, struct rrset_list *list)
 {
@@ -52,6 +52,11 @@ int val_zone_load(struct val_core *core, struct zone *zone)
     }
     if (r == 0 && (rec.ds_state == DS_SECURE || rec.ds_state == DS_UNSUPPORTED))
         r = copy_set(arena, &rec.ds);
+    if (r == 0 && rec.loose) {
+        r = copy_set(arena, &rec.loose_ns);
+        if (r == 0)
+            r = copy_list(arena, &rec.loose_glue);
+    }
     if (r == 0)
         r = copy_list(arena, &rec.ds_proof);
     if (r == 0 && rec.has_dnskey)
@@ -128,7 +133,9 @@ int val_zone_run(struct val_core *core, struct zone *zone)
         else
             val_job_linger(core, &zone->job, LINGER_ZONE_MS);
     } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
-        val_timer_set(core, &zone->job, zone->job.purse->budget.deadline);
+        mono_ns kept =
+            mono_earlier(val_fetch_deadline(&zone->ds_fetch), val_fetch_deadline(&zone->key_fetch));
+        val_timer_set(core, &zone->job, mono_earlier(kept, zone->job.purse->budget.deadline));
     }
     return 0;
 }
@@ -147,44 +154,108 @@ void val_zone_fail(struct val_core *core, struct zone *zone, const struct failur
     val_job_wake_waiters(core, &zone->job);
 }
 
-/* The delegation of a referral becomes the zone's, unless the one it has is still in force: from the parent
- * either way, and what is in force is not replaced by what another message says. */
-static int take_delegation(struct val_core *core, struct zone *zone, const struct referral *referral)
+static int copy_delegation(struct arena *arena, const struct referral *referral, struct rrset *ret_ns,
+                           struct rrset_list *ret_glue)
 {
-    struct cache_zone *rec = &zone->rec;
-    struct arena *arena = zone->job.arena;
-
-    if (rec->has_delegation && cache_ttl_left(rec->ns_stored, rec->ns_expires, core->env->wall) > 0)
-        return 0;
     struct rrset ns = referral->ns;
     struct rrset_list glue = referral->glue;
     int r = copy_set(arena, &ns);
+
     if (r == 0)
         r = copy_list(arena, &glue);
     if (r < 0)
         return r;
-    rec->has_delegation = true;
-    rec->ns = ns;
-    rec->glue = glue;
-    rec->ns_stored = core->env->wall;
-    rec->ns_expires.s = core->env->wall.s + MIN(ns.ttl, core->config.max_ttl_s);
+    *ret_ns = ns;
+    *ret_glue = glue;
+    return 0;
+}
+
+/* Learnt under an NTA: what was kept before it stays beside it, and this ends with it. */
+static int take_under_nta(struct val_core *core, struct zone *zone, const struct referral *referral)
+{
+    struct cache_zone *rec = &zone->rec;
+
+    if (rec->loose == LOOSE_NTA && cache_ttl_left(rec->loose_stored, rec->loose_expires, core->env->wall) > 0)
+        return 0;
+    int r = copy_delegation(zone->job.arena, referral, &rec->loose_ns, &rec->loose_glue);
+    if (r < 0)
+        return r;
+    rec->loose = LOOSE_NTA;
+    rec->loose_stored = core->env->wall;
+    rec->loose_expires.s = core->env->wall.s + MIN(rec->loose_ns.ttl, core->config.max_ttl_s);
     zone->changed = true;
     return 0;
 }
 
-int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, const struct fetch *fetch,
+void val_zone_settle_offer(struct val_core *core, struct zone *zone, bool proven)
+{
+    struct cache_zone *rec = &zone->rec;
+    struct offer *offer = &zone->offer;
+
+    if (!offer->present)
+        return;
+    offer->present = false;
+    if (proven) {
+        rec->has_delegation = true;
+        rec->ns = offer->ns;
+        rec->glue = offer->glue;
+        rec->ns_stored = core->env->wall;
+        rec->ns_expires.s = core->env->wall.s + MIN(offer->ns.ttl, core->config.max_ttl_s);
+        if (rec->loose == LOOSE_UNPROVEN)
+            rec->loose = LOOSE_NONE;
+        zone->changed = true;
+    } else if (!kept_delegation_known(core, rec)) {
+        rec->loose = LOOSE_UNPROVEN;
+        rec->loose_ns = offer->ns;
+        rec->loose_ns.rank = RANK_ADDITIONAL;
+        rec->loose_glue = offer->glue;
+        rec->loose_stored = core->env->wall;
+        rec->loose_expires.s = core->env->wall.s + MIN(offer->ns.ttl, UNPROVEN_TTL_MAX_S);
+        zone->changed = true;
+    }
+}
+
+/* The delegation of a referral is the zone's once the statement with it holds, unless the one it has is still
+ * in force: from the parent either way, and what is in force is not replaced by what another message says. */
+static int take_offer(struct val_core *core, struct zone *zone, const struct referral *referral,
+                      const uint8_t *cut, const struct address *server)
+{
+    struct offer *offer = &zone->offer;
+    const struct cache_zone *rec = &zone->rec;
+    unsigned labels;
+
+    if (policy_governs(core, zone->job.name, &labels) == GOVERNED_NTA)
+        return take_under_nta(core, zone, referral);
+    if (rec->has_delegation && cache_ttl_left(rec->ns_stored, rec->ns_expires, core->env->wall) > 0)
+        return 0;
+    offer->from = arena_copy(zone->job.arena, cut, name_size(cut));
+    if (!offer->from)
+        return -ENOMEM;
+    int r = copy_delegation(zone->job.arena, referral, &offer->ns, &offer->glue);
+    if (r < 0)
+        return r;
+    offer->server = *server;
+    offer->present = true;
+    if (zone->ds_done && zone->ds != ZONE_DS_FAILED && !zone->chain.continued)
+        val_zone_settle_offer(core, zone, true);
+    return 0;
+}
+
+int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, struct fetch *fetch,
                       const uint8_t *cut, const struct address *server)
 {
     struct referral referral;
     int r = referral_make(by->arena, wire, by->name, fetch->type, cut, &referral);
     if (r != 0)
         return r < 0 ? r : 0;
+    fetch->reached_labels = (uint8_t)name_labels(referral.child);
     struct zone *zone = val_zone_get(core, referral.child, by->purse);
     if (!zone || &zone->job == by)
         return zone ? 0 : -ENOMEM;
-    r = take_delegation(core, zone, &referral);
+    r = take_offer(core, zone, &referral, cut, server);
     if (r < 0)
         return r;
+    val_zone_note_ds(core, zone, &referral.statement);
     if (!zone->ds_done && !zone->statement.present && zone->ds_step == DS_BEGIN) {
         struct statement statement = referral.statement;
         r = copy_list(zone->job.arena, &statement.list);

@@ -5,29 +5,12 @@
 #include <string.h>
 
 #include "common/base/text.h"
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/kept.h"
 
 static int conclude(struct zone *zone, enum security trust)
 {
     zone->trust_done = true;
     zone->trust = trust;
-    return WAIT_NONE;
-}
-
-static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own)
-{
-    val_failure_better(&zone->failure, why);
-    if (own)
-        val_failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
-    return conclude(zone, SECURITY_BOGUS);
-}
-
-static int reject(struct val_core *core, struct zone *zone, const struct failure *why)
-{
-    val_failure_better(&zone->failure, why);
-    if (why->budget || !val_fetch_retry(&zone->key_fetch))
-        return fail(core, zone, why, true);
-    zone->key_step = KEY_FETCH;
     return WAIT_NONE;
 }
 
@@ -86,6 +69,23 @@ static bool is_anchor_key(const struct val_core *core, const struct zone *zone, 
     return false;
 }
 
+bool val_ds_names_key(struct val_core *core, const uint8_t *zone, const struct rrset *set,
+                      const struct rdata *rdata)
+{
+    struct dnskey key;
+
+    if (dnskey_parse(rdata, &key))
+        return false;
+    for (unsigned i = 0; i < set->count && i < SIGNATURE_MAX_KEYS; i++) {
+        struct ds ds;
+        if (!ds_set_usable(&core->config.algorithms, set, i) || ds_parse(&set->rdata[i], &ds))
+            continue;
+        if (ds_matches_key(core->crypto, zone, &ds, &key) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Does a trust point name this key? */
 static bool is_pointed_at(struct val_core *core, const struct zone *zone, const struct rdata *rdata,
                           bool anchored)
@@ -96,15 +96,62 @@ static bool is_pointed_at(struct val_core *core, const struct zone *zone, const 
         return false;
     if (anchored && is_anchor_key(core, zone, rdata))
         return true;
-    for (unsigned i = 0; i < zone->key_points.count && i < SIGNATURE_MAX_KEYS; i++) {
-        struct ds ds;
-        if (!ds_set_usable(&core->config.algorithms, &zone->key_points, i) ||
-            ds_parse(&zone->key_points.rdata[i], &ds))
-            continue;
-        if (ds_matches_key(core->crypto, zone->job.name, &ds, &key) == 0)
-            return true;
-    }
-    return false;
+    return val_ds_names_key(core, zone->job.name, &zone->key_points, rdata);
+}
+
+/* The chain down to keys that validated: their own signature, and unless an anchor points at them what is
+ * above. */
+static void chain_to_keys(struct val_core *core, struct zone *zone, bool anchored)
+{
+    struct chain *chain = &zone->chain;
+    wall_s expires = zone->rec.dnskey_signature_expires;
+
+    if (anchored)
+        *chain = (struct chain){0};
+    if (expires.s <= core->env->wall.s)
+        chain->lapsed = true;
+    else if (!chain->expires.s || expires.s < chain->expires.s)
+        chain->expires = expires;
+}
+
+/* The set that validated last, as long as a key in it is one that the last validated DS, or an anchor, points
+ * at (DESIGN 5 rule 1). */
+static bool use_kept(struct val_core *core, struct zone *zone, bool anchored, const struct failure *why)
+{
+    const struct cache_zone *rec = &zone->rec;
+    bool named = false;
+
+    if (!rec->has_dnskey || !kept_is_usable(core, rec->dnskey_validated, rec->dnskey_expires) ||
+        trust_points(core, zone, anchored) < 0)
+        return false;
+    for (unsigned i = 0; i < rec->dnskey.count && !named; i++)
+        named = is_pointed_at(core, zone, &rec->dnskey.rdata[i], anchored);
+    if (!named)
+        return false;
+    chain_to_keys(core, zone, anchored);
+    if (!zone->chain.continued)
+        kept_text(core, &zone->chain.kept, "DNSKEY", zone->job.name, rec->dnskey_expires, why);
+    zone->chain.continued = zone->keys_kept = true;
+    return true;
+}
+
+static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own, bool anchored)
+{
+    val_failure_better(&zone->failure, why);
+    if (own)
+        val_failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
+    if (!use_kept(core, zone, anchored, &zone->failure))
+        return conclude(zone, SECURITY_BOGUS);
+    return conclude(zone, SECURITY_SECURE);
+}
+
+static int reject(struct val_core *core, struct zone *zone, const struct failure *why, bool anchored)
+{
+    val_failure_better(&zone->failure, why);
+    if (why->budget || !val_fetch_retry(&zone->key_fetch))
+        return fail(core, zone, why, true, anchored);
+    zone->key_step = KEY_FETCH;
+    return WAIT_NONE;
 }
 
 /* The servers gave no keys: the text goes on with why. */
@@ -134,7 +181,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
         return WAIT_MORE;
     if (r == FETCH_FAILED) {
         failure_no_keys(&why, zone->job.name, &fetch->failure);
-        return fail(core, zone, &why, true);
+        return fail(core, zone, &why, true, anchored);
     }
     r = finding_make(zone->job.arena, fetch->message, zone->job.name, TYPE_DNSKEY, fetch->cut, &finding);
     if (r == 0)
@@ -143,7 +190,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
         return r;
     if (finding.kind != FINDING_POSITIVE) {
         val_failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
-        return reject(core, zone, &why);
+        return reject(core, zone, &why, anchored);
     }
     zone->key_set = finding.main;
     zone->key_next = 0;
@@ -152,7 +199,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
     return WAIT_NONE;
 }
 
-static int good(struct val_core *core, struct zone *zone)
+static int good(struct val_core *core, struct zone *zone, bool anchored)
 {
     struct cache_zone *rec = &zone->rec;
 
@@ -161,6 +208,10 @@ static int good(struct val_core *core, struct zone *zone)
     rec->dnskey_validated = core->env->wall;
     rec->dnskey_expires.s = core->env->wall.s + MIN(rec->dnskey.ttl, core->config.max_ttl_s);
     rec->dnskey_signature_expires = zone->key_judge.expires[0];
+    rec->ds_held = rec->ds_held || (!anchored && rec->ds_state == DS_SECURE);
+    chain_to_keys(core, zone, anchored);
+    if (zone->chain.expires.s)
+        rec->dnskey_expires.s = MIN(rec->dnskey_expires.s, zone->chain.expires.s);
     zone->changed = true;
     val_zone_store(core, zone);
     val_failure_forget(core, &zone->job, zone->job.name, TYPE_DNSKEY);
@@ -188,17 +239,17 @@ static int step_verify(struct val_core *core, struct zone *zone, bool anchored)
         if (r != WAIT_NONE)
             return r;
         if (zone->key_judge.bad == 0)
-            return good(core, zone);
+            return good(core, zone, anchored);
         val_failure_better(&zone->failure, &zone->key_judge.failure);
         if (zone->key_judge.failure.budget)
-            return fail(core, zone, &zone->key_judge.failure, true);
+            return fail(core, zone, &zone->key_judge.failure, true, anchored);
         zone->key_trying = false;
         zone->key_next++;
     }
     why = zone->failure;
     if (!zone->key_matched)
         val_failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
-    return reject(core, zone, &why);
+    return reject(core, zone, &why, anchored);
 }
 
 int val_zone_keys_run(struct val_core *core, struct zone *zone)
@@ -222,13 +273,17 @@ int val_zone_keys_run(struct val_core *core, struct zone *zone)
         if (zone->ds == ZONE_DS_FAILED)
             return conclude(zone, SECURITY_BOGUS);
     }
-    if (keys_fresh(core, zone))
-        return anchored || zone->ds_done ? conclude(zone, SECURITY_SECURE) : WAIT_MORE;
+    if (keys_fresh(core, zone)) {
+        if (!anchored && !zone->ds_done)
+            return WAIT_MORE;
+        chain_to_keys(core, zone, anchored);
+        return conclude(zone, SECURITY_SECURE);
+    }
     if (!keys_expected(zone, anchored))
         return WAIT_MORE;
     if (zone->key_step == KEY_BEGIN) {
         if (val_failure_known(core, zone->job.arena, zone->job.name, TYPE_DNSKEY, &why))
-            return anchored || zone->ds_done ? fail(core, zone, &why, false) : WAIT_MORE;
+            return anchored || zone->ds_done ? fail(core, zone, &why, false, anchored) : WAIT_MORE;
         zone->key_step = KEY_FETCH;
     }
     while (r == WAIT_NONE && !zone->trust_done)
