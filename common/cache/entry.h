@@ -91,12 +91,19 @@ struct cache_zone {
 };
 
 /* nta */
+#define CACHE_NTA_TARGETS 3u
 enum nta_source { NTA_OPERATOR = 1, NTA_CONFIG = 2 };
 struct cache_nta {
     enum nta_source source;
     bool forced;
     wall_s added, expires;
     struct slice reason, author; /* UTF-8, at most 200 bytes each */
+    /* What had failed at or below the node when it came: a probe asks for it beside the zone's apex. */
+    uint8_t target_count;
+    struct cache_nta_target {
+        uint8_t name[NAME_MAX];
+        uint16_t type;
+    } targets[CACHE_NTA_TARGETS];
 };
 
 /* Encoders: *ret_value in the arena. 0; 1: over CACHE_ENTRY_MAX or unencodable, do not cache; -ENOMEM. */

@@ -1,7 +1,8 @@
 #include "common/cache/entry_codec.h"
 
 #define NTA_FORCED   0x01u
-#define NTA_TEXT_MAX 200u /* bytes of reason and author: a sentence for the status line */
+#define NTA_TARGETS  0x02u /* they follow */
+#define NTA_TEXT_MAX 200u  /* bytes of reason and author: a sentence for the status line */
 
 int cache_nta_encode(struct arena *arena, struct slice key, const struct cache_nta *nta,
                      struct slice *ret_value)
@@ -11,13 +12,23 @@ int cache_nta_encode(struct arena *arena, struct slice key, const struct cache_n
         return 1;
     entry_begin(&out, ENTRY_NTA, nta->expires);
     entry_put_uint(&out, nta->source, 1);
-    entry_put_uint(&out, nta->forced ? NTA_FORCED : 0, 1);
+    if (nta->target_count > CACHE_NTA_TARGETS)
+        return 1;
+    entry_put_uint(&out, (nta->forced ? NTA_FORCED : 0) | (nta->target_count ? NTA_TARGETS : 0), 1);
     entry_put_time(&out, nta->added);
     entry_put_time(&out, nta->expires);
     entry_put_uint(&out, nta->reason.size, 1);
     entry_put(&out, nta->reason.data, nta->reason.size);
     entry_put_uint(&out, nta->author.size, 1);
     entry_put(&out, nta->author.data, nta->author.size);
+    if (nta->target_count)
+        entry_put_uint(&out, nta->target_count, 1);
+    for (unsigned i = 0; i < nta->target_count; i++) {
+        size_t size = name_size(nta->targets[i].name);
+        entry_put_uint(&out, size, 1);
+        entry_put(&out, nta->targets[i].name, size);
+        entry_put_uint(&out, nta->targets[i].type, 2);
+    }
     return entry_seal(&out, arena, key, ret_value);
 }
 
@@ -32,6 +43,25 @@ static struct slice get_text(struct entry_in *in)
     return slice_make(text, size);
 }
 
+static void get_targets(struct entry_in *in, struct cache_nta *nta)
+{
+    size_t count = (size_t)entry_get_uint(in, 1);
+    if (count == 0 || count > CACHE_NTA_TARGETS) {
+        in->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        size_t size = (size_t)entry_get_uint(in, 1);
+        const uint8_t *name = entry_get(in, size);
+        if (!name || name_from_bytes(name, size, nta->targets[i].name)) {
+            in->failed = true;
+            return;
+        }
+        nta->targets[i].type = (uint16_t)entry_get_uint(in, 2);
+    }
+    nta->target_count = (uint8_t)count;
+}
+
 int cache_nta_decode(struct arena *arena, struct slice key, struct slice value, struct cache_nta *ret_nta)
 {
     struct entry_in in;
@@ -43,10 +73,12 @@ int cache_nta_decode(struct arena *arena, struct slice key, struct slice value, 
     nta.expires = entry_get_time(&in);
     nta.reason = get_text(&in);
     nta.author = get_text(&in);
+    if (flags & NTA_TARGETS)
+        get_targets(&in, &nta);
     int r = entry_end(&in);
     if (r)
         return r;
-    if ((source != NTA_OPERATOR && source != NTA_CONFIG) || (flags & ~NTA_FORCED))
+    if ((source != NTA_OPERATOR && source != NTA_CONFIG) || (flags & ~(NTA_FORCED | NTA_TARGETS)))
         return CACHE_MISS;
     nta.source = (enum nta_source)source;
     nta.forced = flags & NTA_FORCED;

@@ -2,6 +2,9 @@
 
 #include "common/wire/dns.h"
 
+#define SCRATCH_BYTES 65536u
+#define LOOK_AT_MOST  4096u /* entries below a node that are searched for failures */
+
 bool outdated_concerns(unsigned pick, enum cache_db db)
 {
     switch (db) {
@@ -89,5 +92,42 @@ int outdated_entry(struct arena *arena, unsigned pick, wall_s nta_since, enum ca
         return zone_record(arena, key, value, ret_value);
     default:
         return OUTDATED_NO;
+    }
+}
+
+/* A remembered failure of validation that a probe can ask for again. */
+static bool is_target(struct arena *arena, struct slice key, struct slice value,
+                      struct cache_nta_target *ret_target, struct cache_neg *ret_neg)
+{
+    return cache_key_to_name(key, ret_target->name, &ret_target->type) == 0 &&
+           cache_neg_decode(arena, key, value, ret_neg) == 0 && ret_neg->kind == CACHE_NEG_FAILURE &&
+           ret_neg->security == SECURITY_BOGUS && ret_target->type != TYPE_DNSKEY;
+}
+
+void nta_note_failures(const struct cache_view *view, const uint8_t *node, struct cache_nta *nta,
+                       struct answer_ede *ret_why)
+{
+    _cleanup_(arena_freep) struct arena *arena = arena_new(SCRATCH_BYTES);
+    struct cache_key prefix, at;
+    struct slice key, value;
+
+    ret_why->code = EDE_NONE;
+    if (!arena || cache_key_subtree(node, &prefix))
+        return;
+    at = prefix;
+    if (at.size == 0) /* the root's keys begin with a separator */
+        at.bytes[at.size++] = 0;
+    for (unsigned i = 0; i < LOOK_AT_MOST && nta->target_count < CACHE_NTA_TARGETS; i++) {
+        struct cache_neg neg;
+
+        if (view->seek_ge(view->ctx, CACHE_NEG, cache_key_slice(&at), &key, &value) ||
+            !cache_key_has_prefix(key, cache_key_slice(&prefix)))
+            return;
+        arena_reset(arena);
+        if (is_target(arena, key, value, &nta->targets[nta->target_count], &neg) &&
+            nta->target_count++ == 0 && neg.ede_count)
+            *ret_why = neg.ede[0];
+        if (cache_key_after(key, &at))
+            return;
     }
 }

@@ -21,3 +21,8 @@ enum outdated_outcome { OUTDATED_NO = 0, OUTDATED_REMOVE = 1, OUTDATED_REPLACE =
  * or the outcome. */
 int outdated_entry(struct arena *arena, unsigned pick, wall_s nta_since, enum cache_db db, struct slice key,
                    struct slice value, struct slice *ret_value);
+
+/* What fails at or below the node of an NTA that comes, before the change forgets it: into nta->targets, and
+ * why the first of it does into *ret_why (code EDE_NONE: nothing is remembered). */
+void nta_note_failures(const struct cache_view *view, const uint8_t *node, struct cache_nta *nta,
+                       struct answer_ede *ret_why);

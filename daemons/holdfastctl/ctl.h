@@ -27,6 +27,7 @@ enum ctl_option {
     CTL_OPT_OUTPUT = 1 << 9,
     CTL_OPT_STATE_DIR = 1 << 10,
     CTL_OPT_SERVER = 1 << 11,
+    CTL_OPT_FORCE = 1 << 12,
 };
 
 struct ctl {
@@ -103,6 +104,8 @@ int ctl_print_report(struct ctl *ctl, const json_t *value, const char *array, co
 
 /* An entry of the cache, or a record, as a zone file would have it, what else is known behind. */
 void ctl_print_entry(struct ctl *ctl, const json_t *entry);
+/* One daemon's statistics as OpenMetrics text, without the # EOF that ends the whole. */
+void ctl_print_metrics(struct ctl *ctl, const char *daemon, const json_t *statistics);
 /* An explain report as text; an exit code. */
 int ctl_print_explanation(struct ctl *ctl, const json_t *report);
 
@@ -110,6 +113,7 @@ int ctl_print_explanation(struct ctl *ctl, const json_t *report);
 int ctl_verb_query(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_status(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_statistics(struct ctl *ctl, int argc, char **argv);
+int ctl_verb_metrics(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_reset_statistics(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_health(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_log_level(struct ctl *ctl, int argc, char **argv);
@@ -123,6 +127,8 @@ int ctl_verb_reset_server_features(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_nta_list(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_nta_add(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_nta_remove(struct ctl *ctl, int argc, char **argv);
+int ctl_verb_nta_probe(struct ctl *ctl, int argc, char **argv);
+int ctl_verb_nta_advise(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_stale_status(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_stale_on(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_stale_off(struct ctl *ctl, int argc, char **argv);

@@ -38,6 +38,7 @@ static const struct option options[] = {
     {"reason", required_argument, NULL, VERB_OPTION(CTL_OPT_REASON)},
     {"output", required_argument, NULL, VERB_OPTION(CTL_OPT_OUTPUT)},
     {"state-dir", required_argument, NULL, VERB_OPTION(CTL_OPT_STATE_DIR)},
+    {"force", no_argument, NULL, VERB_OPTION(CTL_OPT_FORCE)},
     {"server", required_argument, NULL, VERB_OPTION(CTL_OPT_SERVER)},
     {0},
 };
@@ -64,6 +65,7 @@ static void help(FILE *out)
           "                            flush-caches: all below the name; bogus, negative entries alone\n"
           "     --lifetime TIME, --reason TEXT\n"
           "                            nta add: 30m, 1h, 1d; why\n"
+          "     --force                nta add: keep it when a probe finds that the zone validates\n"
           "     --output FILE, --state-dir DIR\n"
           "                            config compile: the snapshot to write; instead of cache.directory\n"
           "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running.\n",

@@ -58,12 +58,26 @@ static void print_ede(struct ctl *ctl, const json_t *ede)
             text && text[0] ? ": " : "", text ? text : "");
 }
 
+static void print_incident(struct ctl *ctl, const json_t *incident)
+{
+    const char *cause = json_string_value(json_object_get(incident, "cause"));
+    char since[48], next[48];
+    if (!incident)
+        return;
+    fprintf(ctl->out, "         %*s %s since %s, next probe in %s: %s\n", 11,
+            "incident:", json_string_value(json_object_get(incident, "state")),
+            ctl_duration_text(json_integer_value(json_object_get(incident, "age_s")), since),
+            ctl_duration_text(json_integer_value(json_object_get(incident, "next_probe_s")), next),
+            cause ? cause : "");
+}
+
 static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
 {
     static const struct {
         const char *key, *label;
-    } known[] = {{"anchor", "anchor:"}, {"ds", "DS:"},   {"ds_expires_s", "DS for:"},
-                 {"keys", "keys:"},     {"nta", "NTA:"}, {"text", "why:"}};
+    } known[] = {
+        {"anchor", "anchor:"}, {"ds", "DS:"},           {"ds_expires_s", "DS for:"},   {"keys", "keys:"},
+        {"nta", "NTA:"},       {"kept_s", "kept for:"}, {"keys_kept_s", "keys kept:"}, {"text", "why:"}};
     const char *zone = json_string_value(json_object_get(link, "zone"));
     const char *security = json_string_value(json_object_get(link, "security")), *m = mark(link);
     int width = fprintf(ctl->out, "  %-4s %*s%s", m, (int)MIN(depth, 20u), "", zone ? zone : "-");
@@ -76,6 +90,7 @@ static void print_link(struct ctl *ctl, const json_t *link, size_t depth)
         else if (json_is_true(value))
             fprintf(ctl->out, "         %*s yes\n", 11, known[i].label);
     }
+    print_incident(ctl, json_object_get(link, "incident"));
     if (!says_nothing(json_object_get(link, "ede")))
         print_ede(ctl, json_object_get(link, "ede"));
     const char *key;

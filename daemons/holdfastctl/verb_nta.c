@@ -8,14 +8,30 @@
 #include "common/wire/name.h"
 #include "daemons/holdfastctl/ctl.h"
 
+/* In a table the last probe is a few words: what it found, at how many servers, and why. */
+static void shorten_probe(json_t *nta)
+{
+    json_t *probe = json_object_get(nta, "probe");
+    const char *result = json_string_value(json_object_get(probe, "result"));
+    const char *reason = json_string_value(json_object_get(probe, "reason"));
+    json_t *text = result ? json_sprintf("%s at %zu addresses%s%s", result,
+                                         json_array_size(json_object_get(probe, "servers")),
+                                         reason && reason[0] ? ": " : "", reason ? reason : "")
+                          : json_string("not yet");
+    json_object_set_new(nta, "probe", text);
+}
+
 int ctl_verb_nta_list(struct ctl *ctl, int argc, char **argv)
 {
-    static const char *const columns[] = {"name",   "lifetime_left_s", "source",  "author",
-                                          "reason", "added",           "expires", NULL};
+    static const char *const columns[] = {"name",  "lifetime_left_s", "source", "author", "reason",
+                                          "added", "expires",         "forced", "probe",  NULL};
     Holdfast__Control__Request request = HOLDFAST__CONTROL__REQUEST__INIT;
     json_t *json = NULL;
     request.verb = (char *)"nta-list";
     int code = ctl_request(ctl, CTL_VALIDATORD, &request, &json);
+    if (code == CTL_OK && ctl->json == CTL_JSON_OFF)
+        for (size_t i = 0; i < json_array_size(json_object_get(json, "ntas")); i++)
+            shorten_probe(json_array_get(json_object_get(json, "ntas"), i));
     if (code == CTL_OK)
         code = ctl_print_report(ctl, json, "ntas", columns);
     json_decref(json);
@@ -67,6 +83,7 @@ int ctl_verb_nta_add(struct ctl *ctl, int argc, char **argv)
     request.lifetime_ms = lifetime_ms;
     request.reason = (char *)(ctl->reason ? ctl->reason : "");
     request.author = (char *)author();
+    request.force = ctl->given & CTL_OPT_FORCE;
     return change(ctl, "nta-add", argv[0], &request, "is accepted unvalidated until the lifetime ends.");
 }
 

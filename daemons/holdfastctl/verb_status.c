@@ -126,6 +126,31 @@ int ctl_verb_statistics(struct ctl *ctl, int argc, char **argv)
     return code;
 }
 
+/* The whole as OpenMetrics text; under --json as statistics has it. */
+int ctl_verb_metrics(struct ctl *ctl, int argc, char **argv)
+{
+    struct round round = ask_all(ctl, "statistics", NULL);
+    int code = round_code(&round);
+    const char *name;
+    json_t *part;
+    if (ctl->json != CTL_JSON_OFF) {
+        ctl_print_json(ctl, round.all);
+    } else {
+        json_object_foreach(round.all, name, part)
+        {
+            bool up = !json_object_get(part, "error");
+            fprintf(ctl->out, "# TYPE holdfast_%s_up gauge\nholdfast_%s_up %d\n", name, name, up);
+            if (up)
+                ctl_print_metrics(ctl, name, part);
+        }
+        fputs("# EOF\n", ctl->out);
+    }
+    if (code != CTL_OK)
+        report_errors(ctl, &round, code);
+    json_decref(round.all);
+    return code;
+}
+
 /* For verbs that change something in each daemon and have nothing to show but that they did. */
 static int change_all(struct ctl *ctl, const char *verb, const char *text)
 {

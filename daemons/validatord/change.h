@@ -30,6 +30,7 @@ struct change {
     struct cache_key key;
     struct slice value;
     struct cache_nta nta;
+    struct answer_ede why; /* of what failed when it came */
     /* results */
     uint64_t epoch;
     int64_t removed;

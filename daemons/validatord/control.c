@@ -81,6 +81,7 @@ static void status(struct control *c, struct control_request *to)
 
         json_array_foreach(ntas, index, nta) json_array_append(names, json_object_get(nta, "name"));
         json_object_set_new(json, "negative_trust_anchors", names);
+        json_object_set_new(json, "incidents", control_incidents(v));
         json_decref(ntas);
     }
     if (json && v->daemon.wall_offset_s)
@@ -106,6 +107,13 @@ static void statistics(struct control *c, struct control_request *to)
     if (json) {
         json_object_set_new(json, "running_questions", json_integer((json_int_t)s.running_questions));
         json_object_set_new(json, "running_tasks", json_integer((json_int_t)s.running_tasks));
+        json_object_set_new(json, "incidents_open", json_integer((json_int_t)s.incidents_open));
+        json_object_set_new(json, "ntas", json_integer((json_int_t)s.ntas));
+        json_object_set_new(json, "incidents_opened",
+                            json_integer((json_int_t)(s.incidents_opened - c->zero.incidents_opened)));
+        json_object_set_new(json, "incidents_closed",
+                            json_integer((json_int_t)(s.incidents_closed - c->zero.incidents_closed)));
+        json_object_set_new(json, "probes", json_integer((json_int_t)(s.probes - c->zero.probes)));
         json_object_set_new(json, "edges",
                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "netd_connects",
                                       (json_int_t)netd.connects, "resolves",

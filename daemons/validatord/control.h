@@ -60,6 +60,7 @@ void control_nta_advise(struct validatord *v, const control_message *message, st
 void control_probe_done(struct validatord *v, const uint8_t *name);
 void control_probes_free(struct validatord *v);
 json_t *control_probe_json(const struct val_probe_report *report);
+json_t *control_incident_json(const struct val_incident *incident, wall_s now);
 /* The open incidents, for status. */
 json_t *control_incidents(struct validatord *v);
 

@@ -126,6 +126,13 @@ static int add_link(void *ctx, const struct val_link *link)
         json_object_set_new(json, "keys", key_texts(&link->dnskey));
         json_object_set_new(json, "keys_expire_s", json_integer(link->dnskey_expires.s - c->now.s));
     }
+    /* Past its expiry it is kept, for as long as the zone above fails. */
+    if (link->ds_validated.s && link->ds_expires.s <= c->now.s)
+        json_object_set_new(json, "kept_s", json_integer(c->now.s - link->ds_validated.s));
+    if (link->dnskey_validated.s && link->dnskey_expires.s <= c->now.s)
+        json_object_set_new(json, "keys_kept_s", json_integer(c->now.s - link->dnskey_validated.s));
+    if (link->incident)
+        json_object_set_new(json, "incident", control_incident_json(link->incident, c->now));
     if (link->ede_code != EDE_NONE)
         json_object_set_new(
             json, "ede",

@@ -26,6 +26,18 @@ static void look_soon(struct validatord *v)
     sd_event_source_set_enabled(v->nta_timer, SD_EVENT_ONESHOT);
 }
 
+static void tell_failures(struct validatord *v, const uint8_t *name, const struct cache_nta *nta,
+                          uint16_t ede, struct slice text)
+{
+    struct val_probe_target targets[CACHE_NTA_TARGETS];
+
+    for (unsigned i = 0; i < nta->target_count; i++) {
+        name_copy(nta->targets[i].name, targets[i].name);
+        targets[i].type = nta->targets[i].type;
+    }
+    val_core_nta_failures(v->core, name, targets, nta->target_count, ede, text);
+}
+
 static void answer_nta_add(struct change *change)
 {
     struct validatord *v = change->v;
@@ -38,6 +50,8 @@ static void answer_nta_add(struct change *change)
                        "it is kept, but memory is too short for it to take effect: restart");
         return;
     }
+    tell_failures(v, change->name, &change->nta, change->why.code,
+                  slice_make(change->why.text, change->why.text_size));
     log_notice("NTA for %s added by %.*s, lifetime %lld s: %.*s", name_to_text(change->name, text),
                (int)change->nta.author.size, change->nta.author.data,
                (long long)(change->nta.expires.s - change->nta.added.s), (int)change->nta.reason.size,
@@ -128,6 +142,7 @@ void control_nta_add(struct validatord *v, const control_message *message, struc
     change->arena = arena_new(CHANGE_ARENA_BYTES);
     change->key = key;
     change->tree = true;
+    change->why.code = EDE_NONE;
     change->pick = PICK_FAILURES; /* it takes effect at once, whatever failure is remembered */
     if (change->arena) {
         change->nta = (struct cache_nta){.source = NTA_OPERATOR,
@@ -136,6 +151,11 @@ void control_nta_add(struct validatord *v, const control_message *message, struc
                                          .expires = {.s = now.s + lifetime_s},
                                          .reason = cut_text(change->arena, message->reason),
                                          .author = cut_text(change->arena, message->author)};
+    }
+    if (change->arena) {
+        (void)loop_enter(v);
+        nta_note_failures(&v->view, change->name, &change->nta, &change->why);
+        loop_settle(v);
     }
     if (!change->arena || !change->nta.reason.data || !change->nta.author.data ||
         cache_nta_encode(change->arena, cache_key_slice(&change->key), &change->nta, &change->value)) {
@@ -269,6 +289,7 @@ static void look_at_one(struct validatord *v, const uint8_t *name, const struct 
     struct env env = daemon_env(&v->daemon);
     if (val_core_nta_add(v->core, &env, name, nta->expires, nta->forced) < 0)
         look->result = -ENOMEM;
+    tell_failures(v, name, nta, EDE_NONE, (struct slice){0});
     log_notice("NTA for %s is in force for %lld s more: %.*s", name_to_text(name, text), (long long)left_s,
                (int)nta->reason.size, nta->reason.data);
 }

@@ -153,7 +153,7 @@ void control_probes_free(struct validatord *v)
 
 /* ---- incidents ---- */
 
-static json_t *incident_json(const struct val_incident *incident, wall_s now)
+json_t *control_incident_json(const struct val_incident *incident, wall_s now)
 {
     return json_pack(
         "{s:o, s:s, s:s%, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "zone", json_name(incident->zone),
@@ -174,7 +174,7 @@ static int list_one(void *ctx, const struct val_incident *incident)
 {
     struct list_incidents *to = ctx;
 
-    json_array_append_new(to->list, incident_json(incident, to->now));
+    json_array_append_new(to->list, control_incident_json(incident, to->now));
     return 0;
 }
 
@@ -203,7 +203,7 @@ static int advise_one(void *ctx, const struct val_incident *incident)
 
     if (!incident->advised)
         return 0;
-    json_t *json = incident_json(incident, a->now);
+    json_t *json = control_incident_json(incident, a->now);
     if (!json)
         return 0;
     name_to_text(incident->zone, zone);

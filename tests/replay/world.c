@@ -439,13 +439,16 @@ static void drop_outdated(struct world *world, const uint8_t *name, unsigned pic
 }
 
 /* The record that the shell persists, and that who reads the cache sees. */
-static void persist_nta(struct world *world, const uint8_t *name, wall_s now, int64_t lifetime_s, bool forced)
+static void persist_nta(struct world *world, const uint8_t *name, wall_s now, int64_t lifetime_s, bool forced,
+                        const struct cache_nta *failures)
 {
     _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
     struct cache_nta nta = {
         .source = NTA_OPERATOR, .forced = forced, .added = now, .expires = {.s = now.s + lifetime_s}};
     struct cache_write write = {.db = CACHE_NTA, .remove = lifetime_s == 0};
     struct cache_key key;
+    nta.target_count = failures->target_count;
+    memcpy(nta.targets, failures->targets, sizeof(nta.targets));
     if (!arena || cache_key_name(name, &key) != 0)
         abort();
     write.key = cache_key_slice(&key);
@@ -470,16 +473,35 @@ static wall_s nta_added(struct world *world, const uint8_t *name)
     return nta.added;
 }
 
+static void tell_failures(struct world *world, const uint8_t *name, const struct cache_nta *nta,
+                          const struct answer_ede *why)
+{
+    struct val_probe_target targets[CACHE_NTA_TARGETS];
+    for (unsigned i = 0; i < nta->target_count; i++) {
+        name_copy(nta->targets[i].name, targets[i].name);
+        targets[i].type = nta->targets[i].type;
+    }
+    val_core_nta_failures(world->val, name, targets, nta->target_count, why->code,
+                          slice_make(why->text, why->code == EDE_NONE ? 0 : why->text_size));
+}
+
 int world_nta(struct world *world, const uint8_t *name, int64_t lifetime_s, bool forced)
 {
     struct env env = world_env(world);
     wall_s expires = {.s = env.wall.s + lifetime_s};
     unsigned pick = PICK_FAILURES | (lifetime_s ? 0u : PICK_NTA);
+    struct cache_nta failures = {0};
+    struct answer_ede why;
+    struct cache_view view;
+    memstore_view(world->store, NULL, &view);
+    nta_note_failures(&view, name, &failures, &why);
     int r = lifetime_s ? val_core_nta_add(world->val, &env, name, expires, forced)
                        : val_core_nta_remove(world->val, name);
+    if (lifetime_s)
+        tell_failures(world, name, &failures, &why);
     drop_outdated(world, name, pick, nta_added(world, name));
     if (r == 0)
-        persist_nta(world, name, env.wall, lifetime_s, forced);
+        persist_nta(world, name, env.wall, lifetime_s, forced, &failures);
     raise_epoch(world);
     return r;
 }
@@ -581,8 +603,10 @@ static void load_kept(struct world *world)
         uint8_t name[NAME_MAX];
         struct cache_nta nta;
         uint16_t type;
-        if (cache_key_to_name(key, name, &type) == 0 && cache_nta_decode(arena, key, value, &nta) == 0)
+        if (cache_key_to_name(key, name, &type) == 0 && cache_nta_decode(arena, key, value, &nta) == 0) {
             out_of_memory(val_core_nta_add(world->val, &env, name, nta.expires, nta.forced));
+            tell_failures(world, name, &nta, &(struct answer_ede){.code = EDE_NONE});
+        }
         if (cache_key_after(key, &at))
             break;
     }

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/incident.h"
 
 #define EXPLAIN_ARENA_BYTES (4u * 1024u * 1024u)
 
@@ -57,6 +57,8 @@ static enum security explain_record(struct val_core *core, struct lookup *lookup
     link->ds = rec.ds;
     link->ds_expires = rec.ds_expires;
     link->dnskey_expires = rec.dnskey_expires;
+    link->ds_validated = rec.ds_state == DS_UNKNOWN ? (wall_s){0} : rec.ds_validated;
+    link->dnskey_validated = rec.has_dnskey ? rec.dnskey_validated : (wall_s){0};
     if (rec.has_dnskey)
         link->dnskey = rec.dnskey;
     if (link->anchor)
@@ -84,12 +86,15 @@ static int explain(struct val_core *core, struct arena *arena, const uint8_t *na
         security = explain_record(core, &lookup, zone, security, &link, &known);
         enum governed governed = policy_governs(core, zone, &rule);
         link.nta = governed == GOVERNED_NTA && rule == labels;
+        struct val_incident incident;
+        if (val_incident_describe(core, zone, &incident))
+            link.incident = &incident;
         if (governed != GOVERNED_ANCHOR)
             security = SECURITY_INSECURE;
         link.security = security;
         explain_failure(core, arena, zone, labels == name_labels(name), &link);
         security = link.security;
-        if (!known && !link.anchor && !link.nta && link.ede_code == EDE_NONE)
+        if (!known && !link.anchor && !link.nta && !link.incident && link.ede_code == EDE_NONE)
             continue;
         if (link.ds_state == DS_NOT_A_CUT && link.ede_code == EDE_NONE && !link.nta)
             continue;

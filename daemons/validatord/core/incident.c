@@ -280,6 +280,27 @@ void val_incident_answered(struct val_core *core, const uint8_t *qname, const st
     mark_name(core, incident, qname);
 }
 
+static struct val_incident describe(const struct env *env, const struct incident *from)
+{
+    bool due = from->probing || mono_reached(env->mono, from->next_probe);
+    int64_t left = due ? 0 : (int64_t)((from->next_probe.ns - env->mono.ns + NS_PER_S - 1) / NS_PER_S);
+
+    return (struct val_incident){.zone = from->zone,
+                                 .degraded = from->degraded,
+                                 .transport = from->why.transport,
+                                 .since = from->since,
+                                 .next_probe_s = left,
+                                 .ede = from->why.ede,
+                                 .text = slice_make(from->why.text, from->why.text_size),
+                                 .questions = from->questions,
+                                 .answered_continued = from->continued,
+                                 .answered_stale = from->stale,
+                                 .failed = from->failed,
+                                 .names = from->name_count,
+                                 .advised = from->advised,
+                                 .probe = &from->report};
+}
+
 int val_core_incidents(struct val_core *core, const struct env *env,
                        int (*fn)(void *ctx, const struct val_incident *incident), void *ctx)
 {
@@ -287,28 +308,23 @@ int val_core_incidents(struct val_core *core, const struct env *env,
         const struct incident *from = CONTAINER_OF(node, struct incident, age_node);
         if (!from->open)
             continue;
-        int64_t left = from->probing || mono_reached(env->mono, from->next_probe)
-                           ? 0
-                           : (int64_t)((from->next_probe.ns - env->mono.ns + NS_PER_S - 1) / NS_PER_S);
-        struct val_incident incident = {.zone = from->zone,
-                                        .degraded = from->degraded,
-                                        .transport = from->why.transport,
-                                        .since = from->since,
-                                        .next_probe_s = left,
-                                        .ede = from->why.ede,
-                                        .text = slice_make(from->why.text, from->why.text_size),
-                                        .questions = from->questions,
-                                        .answered_continued = from->continued,
-                                        .answered_stale = from->stale,
-                                        .failed = from->failed,
-                                        .names = from->name_count,
-                                        .advised = from->advised,
-                                        .probe = &from->report};
+        struct val_incident incident = describe(env, from);
         int r = fn(ctx, &incident);
         if (r != 0)
             return r;
     }
     return 0;
+}
+
+bool val_incident_describe(const struct val_core *core, const uint8_t *zone,
+                           struct val_incident *ret_incident)
+{
+    const struct incident *incident = incident_find(core, zone);
+
+    if (!incident || !incident->open)
+        return false;
+    *ret_incident = describe(core->env, incident);
+    return true;
 }
 
 int val_incidents_new(struct val_core *core)

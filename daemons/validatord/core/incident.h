@@ -33,6 +33,9 @@ bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint
 /* Something from the zone that was fetched now has validated: reason to look whether the incident is over. */
 void val_incident_validated(struct val_core *core, const uint8_t *zone);
 
+/* The zone's open incident. False: none. */
+bool val_incident_describe(const struct val_core *core, const uint8_t *zone,
+                           struct val_incident *ret_incident);
 /* How a question below an incident was answered, for the advice and status. */
 void val_incident_answered(struct val_core *core, const uint8_t *qname, const struct answer *answer);
 /* The probe's end; by: the probe. */

@@ -303,6 +303,9 @@ struct nta {
     bool forced;
     mono_ns next_probe;
     bool probing;
+    unsigned target_count;
+    struct val_probe_target targets[VAL_PROBE_TARGETS];
+    struct failure why; /* for which it was added, as far as that is known */
     struct val_probe_report report;
 };
 
@@ -390,6 +393,8 @@ enum governed policy_governs(const struct val_core *core, const uint8_t *name, u
 void val_ntas_tick(struct val_core *core);
 mono_ns val_ntas_next(const struct val_core *core);
 void val_nta_probed(struct val_core *core, const uint8_t *name, const struct val_probe_report *report);
+/* Why a name is not validated: EDE 33, the NTA's node, and the cause it was added for. */
+void val_nta_reason(const struct val_core *core, const uint8_t *name, struct failure *ret_why);
 /* 0; 1: there is none. */
 int val_nta_probe_now(struct val_core *core, const uint8_t *name);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/text.h"
 #include "daemons/validatord/core/incident_state.h"
 #include "daemons/validatord/core/probe.h"
 
@@ -46,10 +47,56 @@ int val_core_nta_add(struct val_core *core, const struct env *env, const uint8_t
     nta->expires = expires;
     nta->forced = forced;
     nta->next_probe = first_probe(core, env);
+    nta->why.ede = EDE_NONE;
     list_append(&core->ntas, &nta->node);
     core->nta_count++;
     val_incidents_schedule(core);
     return 0;
+}
+
+void val_core_nta_failures(struct val_core *core, const uint8_t *name, const struct val_probe_target *targets,
+                           unsigned count, uint16_t ede, struct slice text)
+{
+    struct nta *nta = nta_find(core, name);
+
+    if (!nta)
+        return;
+    nta->target_count = MIN(count, VAL_PROBE_TARGETS);
+    for (unsigned i = 0; i < nta->target_count; i++)
+        nta->targets[i] = targets[i];
+    if (ede == EDE_NONE)
+        return;
+    nta->why = (struct failure){.ede = ede, .text_size = (uint16_t)MIN(text.size, sizeof(nta->why.text))};
+    memcpy(nta->why.text, text.data, nta->why.text_size);
+}
+
+void val_nta_reason(const struct val_core *core, const uint8_t *name, struct failure *ret_why)
+{
+    const struct nta *deepest = NULL;
+    struct val_incident incident;
+    char zone[NAME_TEXT_MAX];
+
+    LIST_FOREACH (node, &core->ntas) {
+        const struct nta *nta = CONTAINER_OF(node, struct nta, node);
+        if (nta->expires.s > core->env->wall.s && name_is_under(name, nta->name) &&
+            (!deepest || name_labels(nta->name) > name_labels(deepest->name)))
+            deepest = nta;
+    }
+    *ret_why = (struct failure){.ede = EDE_NEGATIVE_TRUST_ANCHOR};
+    if (!deepest)
+        return;
+    struct text text = text_make(ret_why->text, sizeof(ret_why->text));
+    text_add(&text, name_to_text(deepest->name, zone));
+    struct slice why = slice_make(deepest->why.text, deepest->why.text_size);
+    if (val_incident_describe(core, deepest->name, &incident))
+        why = incident.text;
+    else if (deepest->report.text_size)
+        why = slice_make(deepest->report.text, deepest->report.text_size);
+    if (why.size) {
+        text_add(&text, " for: ");
+        text_add_bytes(&text, why.data, why.size);
+    }
+    ret_why->text_size = (uint16_t)text.size;
 }
 
 int val_core_nta_remove(struct val_core *core, const uint8_t *name)
@@ -69,7 +116,7 @@ void val_ntas_tick(struct val_core *core)
         struct nta *nta = CONTAINER_OF(node, struct nta, node);
         if (nta->probing || !mono_reached(core->env->mono, nta->next_probe))
             continue;
-        nta->probing = val_probe_start(core, nta->name, true, NULL, 0) != NULL;
+        nta->probing = val_probe_start(core, nta->name, true, nta->targets, nta->target_count) != NULL;
         nta->next_probe = mono_add_ms(core->env->mono, MAX(core->config.nta_probe_interval_s, 1u) * 1000);
     }
 }

@@ -114,6 +114,7 @@ struct val_action {
 };
 
 struct val_event;
+struct val_probe_target;
 
 struct val_core *val_core_new(const struct val_config *config, const struct crypto_ops *crypto,
                               const struct siphash_key *hash_key);
@@ -150,7 +151,12 @@ void val_core_set_epoch(struct val_core *core, uint64_t epoch);
  * -ENOSPC: a thousand are in force. */
 int val_core_nta_add(struct val_core *core, const struct env *env, const uint8_t *name, wall_s expires,
                      bool forced);
+/* What had failed when that NTA came, and why (may be NULL): its probe asks for it too. */
+void val_core_nta_failures(struct val_core *core, const uint8_t *name, const struct val_probe_target *targets,
+                           unsigned count, uint16_t ede, struct slice text);
 int val_core_nta_remove(struct val_core *core, const uint8_t *name);
+
+struct val_incident;
 
 /* How a zone's trust was found, link by link, for `holdfastctl explain` and EDE texts: calls fn for each zone
  * from the anchor down to the name, from what is in the cache and from the last failure. 0 or what fn
@@ -161,8 +167,10 @@ struct val_link {
     enum ds_state ds_state;
     struct rrset ds, dnskey; /* count 0: not known */
     wall_s ds_expires, dnskey_expires;
+    wall_s ds_validated, dnskey_validated; /* 0: never. Past their expiry they are kept links (DESIGN 5) */
     bool anchor, nta;
-    uint16_t ede_code; /* EDE_NONE unless this link fails */
+    const struct val_incident *incident; /* NULL: none of this zone is open */
+    uint16_t ede_code;                   /* EDE_NONE unless this link fails */
     const char *ede_text;
 };
 int val_core_explain(struct val_core *core, const struct env *env, const struct cache_view *view,
