@@ -36,8 +36,8 @@ struct store_config {
 
 /* Writer: opens or creates, checks size and meta, moves a damaged file aside (data.mdb.damaged-<time>),
  * reports through ret_quarantined (path, caller frees, NULL when sound). After two unclean ends within 10 s,
- * or one before the last boot of the machine, a child reads the whole file first, since a damaged page kills
- * whoever looks at it. 0 or -errno. */
+ * or one before the last boot of the machine, or one that LMDB ended over a page, a child reads the whole
+ * file first, since a damaged page kills whoever looks at it. 0 or -errno. */
 int store_open_writer(const struct store_config *config, struct store **ret_store, char **ret_quarantined);
 /* Reader: 0, CACHE_MISS when there is no file yet, or -errno. */
 int store_open_reader(const char *directory, struct store **ret_store);
@@ -62,6 +62,9 @@ bool store_replaced(const struct store *store);
 int store_read_begin(struct store *store, mono_ns now, struct cache_view *ret_view);
 void store_read_end(struct store *store);
 bool store_read_expired(const struct store *store, mono_ns now);
+/* Has a read of this store met a page that no writer can have left? Of a store opened for writing, what lies
+ * on such a page is a miss; the caller closes it and has it moved aside (store_quarantine). Any thread. */
+bool store_damaged(const struct store *store);
 
 /* Writer side. All writes of one batch sorted by key in one transaction with MDB_NOMETASYNC; of several for
  * one key the last counts. Blocks: on the disk, and before the very first commit for what is left of one
@@ -91,7 +94,7 @@ bool store_sweep_active(const struct store *store);
 int64_t store_flush(struct store *store, const uint8_t *name, bool subtree);
 /* Walks entries from *key on (an empty one: from the first) in chunks, for show-cache, export and verify: fn
  * per entry, stops at max, or after the entry for which fn returned non-zero. Returns the entries seen, or
- * -errno. */
+ * -errno; keys out of order are -EUCLEAN, since a walk from key to key would go round for ever. */
 int store_walk(struct store *store, enum cache_db db, struct slice from, unsigned max,
                int (*fn)(void *ctx, enum cache_db db, struct slice key, struct slice value), void *ctx);
 int store_stats(struct store *store, struct store_stats *ret_stats);

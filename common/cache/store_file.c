@@ -121,6 +121,14 @@ void store_state_clean(int fd)
         (void)lseek(fd, 0, SEEK_SET);
 }
 
+void store_state_suspect(int fd)
+{
+    static const char text[] = "damaged 0 0\n"; /* no boot has that id */
+    if (pwrite(fd, text, sizeof(text) - 1, 0) == (ssize_t)(sizeof(text) - 1) &&
+        ftruncate(fd, sizeof(text) - 1) < 0)
+        store_state_clean(fd);
+}
+
 /* Touches every page that a look-up could meet in one database, and checks what LMDB takes for granted. */
 static int read_database(MDB_txn *txn, MDB_dbi dbi)
 {

@@ -105,9 +105,21 @@ static int note_file(struct store *store)
     return 0;
 }
 
+/* LMDB ends the process over a page that cannot be. */
+static void on_assert(MDB_env *env, const char *text)
+{
+    const struct store *store = mdb_env_get_userctx(env);
+    if (store->state_fd >= 0)
+        store_state_suspect(store->state_fd);
+}
+
 static int open_env(struct store *store, unsigned flags)
 {
     int rc = mdb_env_create(&store->env);
+    if (rc == 0)
+        rc = mdb_env_set_userctx(store->env, store);
+    if (rc == 0)
+        rc = mdb_env_set_assert(store->env, on_assert);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(store->env, CACHE_DB_COUNT);
     if (rc == 0 && store->size_bytes)

@@ -2,6 +2,7 @@
 /* Inside of the store, and the one home of lmdb.h. Private to common/cache/store_*.c. */
 
 #include <lmdb.h>
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "common/cache/key.h"
@@ -36,6 +37,7 @@ struct store {
     ino_t inode;
     bool writable;
     uint64_t size_bytes;
+    atomic_bool damaged; /* the core's thread reads, the writer's walks: either may find out */
 
     /* reader side */
     MDB_txn *read_txn;
@@ -94,5 +96,7 @@ int store_check_size(const char *directory);
 /* writer.state: locks it and tells whether the file should be read by a child first; notes this start. */
 int store_state_open(const char *directory, int *ret_fd, bool *ret_suspicious);
 void store_state_clean(int fd);
+/* The next start shall look first, whatever else becomes of this run. */
+void store_state_suspect(int fd);
 /* 36 characters and NUL, or "". */
 void store_boot_id(char ret_id[40]);

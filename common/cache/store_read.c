@@ -1,8 +1,26 @@
 /* The read-only view: one transaction that is renewed for each batch, one cursor a database that is renewed
  * with it. */
 #include <errno.h>
+#include <string.h>
 
 #include "common/cache/store_lmdb.h"
+
+/* A damaged page costs what lies on it (DESIGN 4): for the writer's process it is a miss, and the file is on
+ * its way out. After the first such error LMDB refuses the transaction (MDB_BAD_TXN) until it is renewed. A
+ * reader without locks may have met a page that was used again, and passes the error on. */
+static int read_error(struct store *store, int rc)
+{
+    int r = rc == MDB_BAD_TXN ? -EUCLEAN : store_error(rc);
+    if (r != -EUCLEAN || !store->writable)
+        return r;
+    atomic_store(&store->damaged, true);
+    return CACHE_MISS;
+}
+
+bool store_damaged(const struct store *store)
+{
+    return atomic_load(&store->damaged);
+}
 
 static int view_get(void *ctx, enum cache_db db, struct slice key, struct slice *ret_value)
 {
@@ -12,7 +30,7 @@ static int view_get(void *ctx, enum cache_db db, struct slice key, struct slice 
     MDB_val k = store_val(key), v;
     int rc = mdb_get(store->read_txn, store->dbi[db], &k, &v);
     if (rc)
-        return store_error(rc);
+        return read_error(store, rc);
     *ret_value = store_slice(&v);
     return 0;
 }
@@ -25,7 +43,7 @@ static int cursor_for(struct store *store, enum cache_db db, MDB_cursor **ret_cu
     else if (store->cursor_stale[db])
         rc = mdb_cursor_renew(store->read_txn, store->cursors[db]);
     if (rc)
-        return store_error(rc);
+        return read_error(store, rc);
     store->cursor_stale[db] = false;
     *ret_cursor = store->cursors[db];
     return 0;
@@ -51,7 +69,7 @@ static int view_seek(struct store *store, enum cache_db db, struct slice key, bo
             rc = mdb_cursor_get(cursor, &k, &v, MDB_PREV);
     }
     if (rc)
-        return store_error(rc);
+        return read_error(store, rc);
     *ret_key = store_slice(&k);
     *ret_value = store_slice(&v);
     return 0;
@@ -114,14 +132,23 @@ int store_walk(struct store *store, enum cache_db db, struct slice from, unsigne
     if (rc)
         return store_error(rc);
     unsigned seen = 0;
+    uint8_t before[CACHE_KEY_MAX];
+    size_t before_size = MIN(from.size, sizeof(before));
+    memcpy(before, from.data ? from.data : before, before_size);
     rc = mdb_cursor_open(txn, store->dbi[db], &cursor);
     if (rc == 0) {
         MDB_val k = store_val(from), v;
         k.mv_size = MIN(k.mv_size, CACHE_KEY_MAX);
         for (MDB_cursor_op op = k.mv_size ? MDB_SET_RANGE : MDB_FIRST; seen < max; op = MDB_NEXT) {
             rc = mdb_cursor_get(cursor, &k, &v, op);
+            int order =
+                rc || !before_size ? 1 : cache_key_compare(store_slice(&k), slice_make(before, before_size));
+            if (rc == 0 && (order < 0 || (order == 0 && seen > 0) || k.mv_size > sizeof(before)))
+                rc = MDB_CORRUPTED;
             if (rc)
                 break;
+            memcpy(before, k.mv_data, k.mv_size);
+            before_size = k.mv_size;
             seen++;
             if (fn(ctx, db, store_slice(&k), store_slice(&v)))
                 break;
@@ -129,6 +156,8 @@ int store_walk(struct store *store, enum cache_db db, struct slice from, unsigne
         mdb_cursor_close(cursor);
     }
     mdb_txn_abort(txn);
+    if (rc && store_error(rc) == -EUCLEAN)
+        atomic_store(&store->damaged, true);
     return rc && rc != MDB_NOTFOUND ? store_error(rc) : (int)seen;
 }
 

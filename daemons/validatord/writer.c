@@ -36,7 +36,7 @@ struct writer {
     /* the loop's */
     struct memstore *queued;
     struct batch inflight;
-    bool committing, closing;
+    bool committing, closing, damage_told;
     uint64_t epoch, sequence;
     struct cache_view reader_view, middle_view, top_view;
     struct list ops_waiting;  /* for the commit of what is queued */
@@ -240,6 +240,15 @@ static void release_waiting(struct writer *w)
     }
 }
 
+static void tell_damage(struct writer *w)
+{
+    if (w->damage_told || !store_damaged(w->store))
+        return;
+    w->damage_told = true;
+    if (w->handlers.committed)
+        w->handlers.committed(w->ctx, w->sequence, -EUCLEAN);
+}
+
 /* Takes the results of the thread in. */
 static void collect(struct writer *w)
 {
@@ -268,6 +277,7 @@ static void collect(struct writer *w)
         w->ops_outstanding--;
         op->done(op, op->result);
     }
+    tell_damage(w);
     if (!list_empty(&w->ops_waiting))
         release_waiting(w);
     else if (!w->committing && !w->ops_outstanding && memstore_count(w->queued))
@@ -417,6 +427,7 @@ int writer_view(struct writer *w, mono_ns now, struct cache_view *ret_view)
 void writer_view_end(struct writer *w)
 {
     store_read_end(w->store);
+    tell_damage(w);
 }
 
 int writer_queue(struct writer *w, const struct cache_write *write)

@@ -47,7 +47,8 @@ struct writer_config {
 };
 
 struct writer_handlers {
-    /* A batch was committed, or given up with -errno. */
+    /* A batch was committed, or given up with -errno. -EUCLEAN: the file is damaged, as a commit or a read
+     * found out. */
     void (*committed)(void *ctx, uint64_t sequence, int result);
 };
 

@@ -327,6 +327,110 @@ static void after_two_crashes_a_damaged_file_is_moved_aside(void **state)
     assert_null(open_again(f));
 }
 
+/* Zeroes every second page that has more than 15 leaf nodes: entries, not the list of databases. LMDB's page
+ * head: number 8 octets, pad 2, flags 2 (leaf: 2), end of the list of nodes 2. */
+static void zero_every_second_leaf(struct store_fixture *f)
+{
+    char path[192];
+    size_t size;
+    unsigned seen = 0;
+    data_path(f, path);
+    uint8_t *bytes = read_file(path, &size);
+    for (size_t page = 2 * 4096; page + 4096 <= size; page += 4096) {
+        uint16_t flags, lower;
+        memcpy(&flags, bytes + page + 10, sizeof(flags));
+        memcpy(&lower, bytes + page + 12, sizeof(lower));
+        if (flags == 2 && (lower - 16) / 2 > 15 && seen++ % 2)
+            memset(bytes + page, 0, 4096);
+    }
+    assert_true(seen > 10);
+    write_file(path, bytes, size);
+    free(bytes);
+}
+
+static int see_one(void *ctx, enum cache_db db, struct slice key, struct slice value)
+{
+    return 0;
+}
+
+static void entries_on_a_damaged_page_are_misses_and_the_file_is_known_as_damaged(void **state)
+{
+    struct store_fixture *f = *state;
+    struct cache_view view;
+    unsigned there = 0, missing = 0;
+    make_file(f);
+    zero_every_second_leaf(f);
+    sf_open(f);
+    assert_false(store_damaged(f->store));
+    for (uint32_t i = 0; i < 1800; i++) {
+        struct cache_key key;
+        struct slice value;
+        sf_key(i, &key);
+        assert_int_equal(store_read_begin(f->store, sf_now(), &view), 0);
+        int r = view.get(view.ctx, CACHE_RR, cache_key_slice(&key), &value);
+        /* in the same transaction, after what may have failed */
+        int again = view.get(view.ctx, CACHE_ZONE, cache_key_slice(&key), &value);
+        store_read_end(f->store);
+        assert_true(r == 0 || r == CACHE_MISS);
+        assert_int_equal(again, CACHE_MISS);
+        there += r == 0;
+        missing += r != 0;
+    }
+    assert_true(there > 100 && missing > 100);
+    assert_true(store_damaged(f->store));
+    sf_close(f);
+}
+
+static void whoever_dies_of_a_damaged_page_says_so_to_the_next(void **state)
+{
+    struct store_fixture *f = *state;
+    make_file(f);
+    zero_every_second_leaf(f);
+    pid_t pid = fork();
+    if (pid == 0) {
+        no_core();
+        assert(freopen("/dev/null", "w", stderr));
+        sf_open(f);
+        store_walk(f->store, CACHE_RR, (struct slice){0}, 5000, see_one, NULL);
+        _exit(store_damaged(f->store) ? 0 : 1);
+    }
+    int status = wait_for(pid);
+    assert_true((WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) || status == 0);
+    char *quarantined = open_again(f);
+    assert_true(quarantined || status == 0);
+    free(quarantined);
+}
+
+static void a_walk_over_keys_that_go_backwards_ends(void **state)
+{
+    struct store_fixture *f = *state;
+    char path[192];
+    size_t size, swapped = 0;
+    make_file(f);
+    data_path(f, path);
+    uint8_t *bytes = read_file(path, &size);
+    for (size_t page = 2 * 4096; page + 4096 <= size; page += 4096) {
+        uint16_t flags, lower, first, last;
+        memcpy(&flags, bytes + page + 10, sizeof(flags));
+        memcpy(&lower, bytes + page + 12, sizeof(lower));
+        if (flags != 2 || (lower - 16) / 2 <= 15 || lower > 4096)
+            continue;
+        /* the first and the last node change places */
+        memcpy(&first, bytes + page + 16, sizeof(first));
+        memcpy(&last, bytes + page + lower - 2, sizeof(last));
+        memcpy(bytes + page + 16, &last, sizeof(last));
+        memcpy(bytes + page + lower - 2, &first, sizeof(first));
+        swapped++;
+    }
+    assert_true(swapped > 5);
+    write_file(path, bytes, size);
+    free(bytes);
+    sf_open(f);
+    assert_int_equal(store_walk(f->store, CACHE_RR, (struct slice){0}, 5000, see_one, NULL), -EUCLEAN);
+    assert_true(store_damaged(f->store));
+    sf_close(f);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
 int main(void)
@@ -339,6 +443,9 @@ int main(void)
         TEST(a_file_of_another_format_is_moved_aside),
         TEST(a_file_with_flipped_octets_is_found_out_or_harmless),
         TEST(after_two_crashes_a_damaged_file_is_moved_aside),
+        TEST(entries_on_a_damaged_page_are_misses_and_the_file_is_known_as_damaged),
+        TEST(whoever_dies_of_a_damaged_page_says_so_to_the_next),
+        TEST(a_walk_over_keys_that_go_backwards_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
