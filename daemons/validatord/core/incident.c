@@ -119,16 +119,19 @@ static unsigned note_child(struct val_core *core, struct incident *incident, con
 }
 
 /* Does anything show that there is a cut at the child? */
-static bool is_known_cut(struct val_core *core, const uint8_t *child)
+static bool is_known_cut(struct val_core *core, struct job *by, const uint8_t *child)
 {
     struct job *job = val_job_find(core, JOB_ZONE, child, 0, false);
-    struct cache_key key;
-    struct slice value;
+    struct lookup lookup = val_core_lookup(core, by->arena, by->purse);
+    struct cache_zone rec;
 
-    if (job && (job_zone(job)->rec.has_delegation || job_zone(job)->rec.loose != LOOSE_NONE))
+    if (job && job_zone(job)->offer.present)
         return true;
-    return cache_key_name(child, &key) == 0 &&
-           core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value) == 0;
+    if (job)
+        rec = job_zone(job)->rec;
+    else if (cache_zone_get(&lookup, child, &rec) != 0)
+        return false;
+    return rec.has_delegation || rec.loose != LOOSE_NONE;
 }
 
 void val_incident_failed(struct val_core *core, struct job *by, const uint8_t *zone, const uint8_t *child,
@@ -136,7 +139,7 @@ void val_incident_failed(struct val_core *core, struct job *by, const uint8_t *z
 {
     unsigned labels;
 
-    if (why->budget || !name_is_below(child, zone) || !is_known_cut(core, child) ||
+    if (why->budget || !name_is_below(child, zone) || !is_known_cut(core, by, child) ||
         policy_governs(core, zone, &labels) != GOVERNED_ANCHOR)
         return;
     struct incident *incident = incident_get(core, zone);
