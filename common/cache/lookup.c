@@ -31,6 +31,7 @@ int search_judge(struct search *search, wall_s stored, wall_s expires, wall_s si
             return CACHE_MISS;
     }
     int64_t life = end.s - stored.s;
+    usable.life = life < 1 ? 1 : (uint32_t)MIN(life, (int64_t)UINT32_MAX);
     usable.due = usable.ttl && life >= LOOKUP_REFRESH_MIN_LIFE_S && usable.ttl <= life / LOOKUP_REFRESH_PART;
     if (usable.due && search->lookup->refresh)
         return CACHE_MISS;
@@ -110,8 +111,10 @@ int search_add(struct search *search, struct rrset_list *section, const struct r
                struct usable usable, enum security security, bool authentic)
 {
     struct rrset copy = *rrset;
-    copy.ttl = copy.sig_ttl = usable.ttl;
     lower_by(search, usable, security, authentic);
+    if (rrset_list_find(section, rrset->owner, rrset->type))
+        return 0; /* a chain may pass the same DNAME twice */
+    copy.ttl = copy.sig_ttl = usable.ttl ? usable.ttl : usable.life;
     return rrset_list_add(search->lookup->arena, section, &copy);
 }
 
@@ -180,6 +183,9 @@ static int search_exact(struct search *search, const uint8_t *name, uint16_t typ
     int r = search_find_rr(search, name, type, &rr, &usable);
     if (r)
         return r < 0 ? r : SEARCH_NONE;
+    /* The DS is the parent's to tell; an unsigned alias was perhaps the child's. */
+    if (qtype == TYPE_DS && type == TYPE_CNAME && rr.rrset.security != SECURITY_SECURE)
+        return SEARCH_NONE;
     return may_answer(&rr) ? search_add_positive(search, &rr, qtype, usable, true) : SEARCH_NONE;
 }
 
@@ -297,6 +303,13 @@ static bool ends_at(const struct search *search, const uint8_t *name, uint16_t q
     return (at != name || qtype != TYPE_DS) && search_is_apart(search, at);
 }
 
+/* One unsigned DNAME would redirect every name below it, so one is not believed for names it was not asked
+ * about: those are asked for. It serves where there is nothing else. */
+static bool speaks_for_subtree(const struct search *search, const struct cache_rr *rr)
+{
+    return rr->rrset.security == SECURITY_SECURE || search->stale_s >= 0;
+}
+
 /* RFC 6672: the CNAME is made anew from the DNAME and gets its TTL; what a packet had is not kept. */
 static int search_dname(struct search *search, const uint8_t *name, uint16_t qtype)
 {
@@ -310,7 +323,7 @@ static int search_dname(struct search *search, const uint8_t *name, uint16_t qty
         int r = search_find_rr(search, above, TYPE_DNAME, &rr, &usable);
         if (r < 0)
             return r;
-        if (r || !may_answer(&rr) || rr.rrset.count != 1)
+        if (r || !may_answer(&rr) || rr.rrset.count != 1 || !speaks_for_subtree(search, &rr))
             continue;
         r = target_of(search, &rr.rrset.rdata[0], &target);
         if (r < 0)

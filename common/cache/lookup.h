@@ -55,7 +55,8 @@ enum lookup_outcome {
 /* Looks (qname, qtype) up. qname must outlive ret_answer. Data of a rank below RANK_AUTHORITY (glue, a
  * referral's NS) is no answer unless it is secure. AD rules: ret_answer->authentic also holds for stale parts
  * within their signatures' validity; a part past its signature is stale at once. TTLs in ret_answer are those
- * left, the stale ones 0 with ret_answer->stale set (the caller puts answer_ttl). -errno, or enum
+ * left; stale parts have the one they were stored with, and ret_answer->stale is set, its ttl 0 (the caller
+ * gives none for longer than answer_ttl). -errno, or enum
  * lookup_outcome. */
 int cache_answer(const struct lookup *lookup, const uint8_t *qname, uint16_t qtype, struct answer *ret_answer,
                  const uint8_t **ret_next);

@@ -27,6 +27,7 @@ enum search_step {
 /* How an entry may be used at this moment. */
 struct usable {
     uint32_t ttl;    /* 0: stale */
+    uint32_t life;   /* the TTL it was stored with, at least 1 */
     bool signed_now; /* within its signatures' validity */
     bool due;        /* for a refresh */
 };

@@ -477,6 +477,8 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
             return 1;
     }
     ret_config->rec.priming |= wants_priming(scenario);
+    if (!scenario->zones)
+        ret_config->val.stale_recheck_s = 5; /* a scenario of Unbound's, and its interval */
     if (m->date_off)
         ret_config->start.s = first_signature(scenario, ret_config->start.s);
     if (finish_clause(m)) {

@@ -5,12 +5,13 @@
 #include <string.h>
 #include <strings.h>
 
-#define SIGNATURE_LIFE_S (14 * 86400)
-#define TRAP_SIGNATURES  40u  /* more than a step of the chain may check (KeyTrap) */
-#define CROWD_SIGNATURES 7u   /* few enough for one RRset, too many for a chain of them */
-#define RSA_KEYS         12u  /* of different zones may be the same: a DS holds the zone's name too */
-#define RSA_BITS         1024 /* tests sign hundreds of zones: the least that every library verifies */
-#define SOA_TEXT         "%s 3600 IN SOA ns.%s host.%s 1 3600 900 604800 900"
+#define SIGNATURE_LIFE_S  (14 * 86400)
+#define TRAP_SIGNATURES   40u  /* more than a step of the chain may check (KeyTrap) */
+#define THRONG_SIGNATURES 15u  /* as many as a step of the chain may check, with the good one */
+#define CROWD_SIGNATURES  7u   /* few enough for one RRset, too many for a chain of them */
+#define RSA_KEYS          12u  /* of different zones may be the same: a DS holds the zone's name too */
+#define RSA_BITS          1024 /* tests sign hundreds of zones: the least that every library verifies */
+#define SOA_TEXT          "%s 3600 IN SOA ns.%s host.%s 1 3600 900 604800 900"
 
 static int complain(char *why, size_t room, const char *what, const char *about)
 {
@@ -22,10 +23,19 @@ static const struct {
     const char *word;
     enum zone_break how;
 } break_words[] = {
-    {"expired", BREAK_EXPIRED},          {"notyet", BREAK_NOT_YET},      {"badsig", BREAK_BAD_SIGNATURE},
-    {"nosig", BREAK_NO_SIGNATURE},       {"foreign", BREAK_FOREIGN_KEY}, {"gone", BREAK_GONE},
-    {"wrongsigner", BREAK_WRONG_SIGNER}, {"longttl", BREAK_LONG_TTL},    {"shortsig", BREAK_SHORT_SIGNATURE},
-    {"garbled", BREAK_GARBLED_BESIDE},   {"trap", BREAK_TRAP},           {"crowd", BREAK_CROWD},
+    {"expired", BREAK_EXPIRED},
+    {"notyet", BREAK_NOT_YET},
+    {"badsig", BREAK_BAD_SIGNATURE},
+    {"nosig", BREAK_NO_SIGNATURE},
+    {"foreign", BREAK_FOREIGN_KEY},
+    {"gone", BREAK_GONE},
+    {"wrongsigner", BREAK_WRONG_SIGNER},
+    {"longttl", BREAK_LONG_TTL},
+    {"shortsig", BREAK_SHORT_SIGNATURE},
+    {"garbled", BREAK_GARBLED_BESIDE},
+    {"trap", BREAK_TRAP},
+    {"crowd", BREAK_CROWD},
+    {"throng", BREAK_THRONG},
 };
 
 static int set_parameter(struct play_zone *zone, const char *key, const char *value)
@@ -450,6 +460,8 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
         add_garbled(set, TRAP_SIGNATURES);
     if (zone_fault_of(zone, set->owner, set->type, BREAK_CROWD))
         add_garbled(set, CROWD_SIGNATURES);
+    if (zone_fault_of(zone, set->owner, set->type, BREAK_THRONG))
+        add_garbled(set, THRONG_SIGNATURES);
     if (!zone_fault_of(zone, set->owner, set->type, BREAK_LONG_TTL))
         return;
     for (size_t i = 0; i < ldns_rr_list_rr_count(set->records); i++)

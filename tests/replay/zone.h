@@ -18,6 +18,7 @@ enum zone_break {
     BREAK_GARBLED_BESIDE,
     BREAK_TRAP,
     BREAK_CROWD,
+    BREAK_THRONG,
 };
 
 struct zone_fault {

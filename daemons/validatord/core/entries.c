@@ -118,9 +118,17 @@ void val_entries_positive(struct val_core *core, struct task *task)
     wall_s now = core->env->wall;
     struct cache_key key;
 
-    if (task->ttl == 0 || main->count == 0 || cache_key_rr(main->owner, main->type, &key) ||
+    if (main->count == 0 || cache_key_rr(main->owner, main->type, &key) ||
         !may_replace(core, task->job.arena, &key, main))
         return;
+    if (task->ttl == 0) { /* not kept; but what it has refuted is no stale answer either */
+        struct slice value;
+        if (exists(core, CACHE_RR, &key, &value))
+            val_entries_remove(core, &task->job, CACHE_RR, &key);
+        if (task->finding.kind == FINDING_POSITIVE)
+            drop_negative(core, &task->job, task->job.type);
+        return;
+    }
     struct cache_rr rr = {.rrset = *main,
                           .proof = task->proof,
                           .stored = now,

@@ -77,7 +77,7 @@ static int take(struct arena *arena, struct rrset_list *list, const struct rrset
     copy.security = SECURITY_INDETERMINATE;
     copy.wildcard_labels = 0;
     /* An RRset is whole or nothing, so this bounds the signatures alone. */
-    copy.sig_count = (uint16_t)MIN(copy.sig_count, RRSET_SIGNATURES);
+    copy.sig_count = (uint16_t)MIN(copy.sig_count, SIGNATURE_MAX_SIGS);
     return rrset_list_add(arena, list, &copy);
 }
 

@@ -34,7 +34,7 @@
 #define SECTION_RRSETS 200u /* of one section that are looked at */
 #define PROOF_RRSETS   (DENIAL_MAX_NSEC3 + 4u)
 #define RRSET_SIGNATURES                                                                                     \
-    8u /* of an RRset that are kept and tried: one per key that signs; THREATS: CacheFlush */
+    8u /* of an RRset that are kept and given out: one per key that signs; THREATS: CacheFlush */
 #define WAIT_NONE 0
 #define WAIT_MORE 1 /* outcome of a step: it waits for something */
 

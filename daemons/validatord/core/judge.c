@@ -60,6 +60,16 @@ static int send_check(struct val_core *core, struct job *job, struct judge *judg
     return 0;
 }
 
+/* More may be tried than are kept; the good one is among these, and the first. */
+static void keep_good_signature(const struct signature_try *try, struct rrset *rrset)
+{
+    struct rdata good = rrset->sig[try->sig_index];
+
+    rrset->sig[try->sig_index] = rrset->sig[0];
+    rrset->sig[0] = good;
+    rrset->sig_count = (uint16_t)MIN(rrset->sig_count, RRSET_SIGNATURES);
+}
+
 static void take_outcome(struct val_core *core, struct judge *judge)
 {
     struct rrset *rrset = &judge->list->items[judge->index];
@@ -73,6 +83,7 @@ static void take_outcome(struct val_core *core, struct judge *judge)
     signature_accept(&judge->try, rrset, &judge->expires[judge->index]);
     int64_t now = core->env->wall.s; /* serial arithmetic, RFC 4034 3.1.5 */
     judge->inceptions[judge->index].s = now + (int32_t)(judge->try.sig.inception - (uint32_t)now);
+    keep_good_signature(&judge->try, rrset);
     rrset->security = SECURITY_SECURE;
     judge->index++;
     judge->trying = false;

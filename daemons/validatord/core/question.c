@@ -190,8 +190,7 @@ int val_question_run(struct val_core *core, struct question *question)
 static void set_stale_ttl(struct rrset_list *list, uint32_t ttl)
 {
     for (uint32_t i = 0; i < list->count; i++)
-        if (list->items[i].ttl == 0)
-            list->items[i].ttl = list->items[i].sig_ttl = ttl;
+        list->items[i].ttl = list->items[i].sig_ttl = MIN(list->items[i].ttl, ttl);
 }
 
 /* What the cache has of the rest of the chain from `name` on, however old. */
@@ -224,6 +223,8 @@ static bool answer_stale(struct val_core *core, struct question *question, const
             return false;
         verdict_start(answer);
     }
+    if (!stale.stale && !stale.continued && !core->config.stale.enabled)
+        return false; /* put together from what failed answers had: not where the rule is off */
     if (verdict_merge(question, &stale) < 0)
         return false;
     if (!stale.stale)

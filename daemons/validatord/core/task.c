@@ -94,6 +94,7 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
         for (uint32_t i = 0; i < f->main.count; i++) {
             f->main.items[i].security = security;
             f->main.items[i].wildcard_labels = 0;
+            f->main.items[i].sig_count = (uint16_t)MIN(f->main.items[i].sig_count, RRSET_SIGNATURES);
         }
     }
     rest_on_chain(core, task);

@@ -24,10 +24,13 @@ static int add_copy(struct question *question, struct rrset_list *list, const st
                     uint32_t ttl)
 {
     struct rrset copy;
-    int r = rrset_copy(question->job.arena, rrset, &copy);
 
+    if (rrset_list_find(list, rrset->owner, rrset->type))
+        return 0; /* a chain may pass the same DNAME twice, and links may share a proof */
+    int r = rrset_copy(question->job.arena, rrset, &copy);
     if (r < 0)
         return r;
+    copy.sig_count = (uint16_t)MIN(copy.sig_count, RRSET_SIGNATURES);
     copy.ttl = copy.sig_ttl = ttl;
     return rrset_list_add(question->job.arena, list, &copy);
 }

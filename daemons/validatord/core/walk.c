@@ -127,7 +127,10 @@ static bool record_secure(const struct val_core *core, const struct cache_zone *
 enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,
                          const uint8_t *signer, unsigned anchor_labels)
 {
-    if (name_labels(signer) < anchor_labels)
+    unsigned above;
+    /* RFC 6840 5.10, "Accept Any Success": a zone above the closest anchor counts when an anchor governs it
+     * too. */
+    if (name_labels(signer) < anchor_labels && policy_governs(core, signer, &above) != GOVERNED_ANCHOR)
         return FIT_NO;
     for (unsigned i = labels; i > name_labels(signer); i--) {
         const uint8_t *at = name_suffix(owner, i);

@@ -187,6 +187,22 @@ static int take_under_nta(struct val_core *core, struct zone *zone, const struct
     return 0;
 }
 
+/* THREATS: Ghost. No delegation outlives that of the zone which gave it: when that one ends, the walk begins
+ * above, and what was taken away there is gone with all below it. */
+static uint32_t parent_left(struct val_core *core, struct zone *zone, const uint8_t *cut)
+{
+    struct job *job = val_job_find(core, JOB_ZONE, cut, 0, false);
+    const struct cache_zone *rec = job ? &job_zone(job)->rec : NULL;
+    struct lookup lookup = val_core_lookup(core, zone->job.arena, zone->job.purse);
+    struct cache_zone stored;
+
+    if (!rec && cache_zone_get(&lookup, cut, &stored) == 0)
+        rec = &stored;
+    uint32_t left =
+        rec && rec->has_delegation ? cache_ttl_left(rec->ns_stored, rec->ns_expires, core->env->wall) : 0;
+    return left ? MIN(left, core->config.max_ttl_s) : core->config.max_ttl_s;
+}
+
 void val_zone_settle_offer(struct val_core *core, struct zone *zone, bool proven)
 {
     struct cache_zone *rec = &zone->rec;
@@ -200,7 +216,7 @@ void val_zone_settle_offer(struct val_core *core, struct zone *zone, bool proven
         rec->ns = offer->ns;
         rec->glue = offer->glue;
         rec->ns_stored = core->env->wall;
-        rec->ns_expires.s = core->env->wall.s + MIN(offer->ns.ttl, core->config.max_ttl_s);
+        rec->ns_expires.s = core->env->wall.s + MIN(offer->ns.ttl, parent_left(core, zone, offer->from));
         if (rec->loose == LOOSE_UNPROVEN)
             rec->loose = LOOSE_NONE;
         zone->changed = true;
