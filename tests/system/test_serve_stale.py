@@ -109,3 +109,37 @@ def test_stale_answers_are_given_switched_counted_and_end_with_the_repair(lab, m
         time.sleep(0.5)
     response, _ = timed(r, com)
     assert asker.answer_lines(response) == ["a " + hot[com]] and not asker.edes(response), response
+
+
+def asked_for(sniffer, mark, name):
+    return [q for q in sniffer.since(mark) if q[1].lower().rstrip(".") == name.rstrip(".")]
+
+
+def test_a_popular_name_is_fetched_once_before_it_expires_and_a_failing_refresh_does_not_hammer(
+        lab, make_resolver, sniffer, silence):
+    hot = dict(map(tuple, lab.manifest["hot"]))
+    name = next(n for n in hot if n.startswith("www.") and n.endswith(".net."))
+    r = make_resolver("prefetch", extra={"cache": {"max_ttl": "10s"}, "stale": {"client_timeout": "600ms"}})
+
+    def ask_until(end, slowest):
+        while time.monotonic() < end:
+            response, took = timed(r, name)
+            assert asker.answer_lines(response) == ["a " + hot[name]], response
+            assert took < slowest, took
+            time.sleep(0.1)
+
+    timed(r, name)
+    stored = time.monotonic()
+    ask_until(stored + 2, 1)
+    mark = sniffer.mark()
+    ask_until(stored + 12.5, 0.5)
+    assert len(asked_for(sniffer, mark, name)) == 1, asked_for(sniffer, mark, name)
+
+    # It was fetched in its tenth second, so it is due again in the nineteenth; now nobody answers.
+    fetches = ctl(r, "statistics")["validatord"]["fetches"]
+    silence.begin()
+    ask_until(stored + 24, 1.2)
+    counted = ctl(r, "statistics")
+    print("%d fetches of a failing refresh" % (counted["validatord"]["fetches"] - fetches))
+    assert 1 <= counted["validatord"]["fetches"] - fetches <= 6
+    assert counted["netd"]["answered_stale"] > 10
