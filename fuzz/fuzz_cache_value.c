@@ -3,6 +3,7 @@
  * of the value behind its header */
 
 #include "common/cache/entry_codec.h"
+#include "common/cache/stale_switch.h"
 #include "common/wire/rdata.h"
 #include "fuzz/fuzz.h"
 
@@ -82,6 +83,31 @@ static void check_nta(struct arena *arena, struct slice key, struct slice value)
         CHECK(cache_nta_decode(arena, key, back, &again) == 0 && again.source == nta.source);
 }
 
+static int get_value(void *ctx, enum cache_db db, struct slice key, struct slice *ret_value)
+{
+    *ret_value = *(const struct slice *)ctx;
+    return 0;
+}
+
+/* A record that says the wrong things may switch the wrong zones, but nothing else. */
+static void check_switch(struct arena *arena, struct slice body)
+{
+    struct stale_switch set, again;
+    struct slice value;
+    struct cache_view view = {.ctx = &value, .get = get_value};
+    uint8_t copy[NAME_MAX];
+    if (cache_blob_encode(arena, stale_switch_key(), body, &value) != 0)
+        return;
+    stale_switch_read(&view, &set);
+    CHECK(set.count <= STALE_SWITCH_MAX);
+    for (unsigned i = 0; i < set.count; i++)
+        CHECK(name_from_bytes(set.zones[i].zone, name_size(set.zones[i].zone), copy) == 0);
+    if (stale_switch_encode(arena, &set, &value) != 0)
+        return;
+    stale_switch_read(&view, &again);
+    CHECK(again.count == set.count);
+}
+
 static void check_all(struct arena *arena, struct slice key, struct slice value)
 {
     struct slice blob;
@@ -128,6 +154,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(arena);
     check_key(key);
     check_all(arena, key, slice_make(in.data, in.left));
+    check_switch(arena, slice_make(in.data, in.left));
     if (in.left <= CACHE_ENTRY_MAX - ENTRY_HEADER) {
         uint8_t *value = arena_alloc(arena, ENTRY_HEADER + in.left);
         CHECK(value);

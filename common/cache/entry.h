@@ -41,8 +41,9 @@ struct cache_neg {
     enum security security; /* of a failure: BOGUS when validation failed, which is not held against CD=1 */
     bool authentic; /* false: insecure, or by an opt-out proof: no AD, nothing concluded for names below */
     wall_s stored, expires;
-    struct rrset_list proof; /* SOA first, then NSEC/NSEC3, each with RRSIGs */
-    bool continued;          /* as in struct cache_rr; the text is that of the EDE 3 in ede[] */
+    struct rrset_list proof;  /* SOA first, then NSEC/NSEC3, each with RRSIGs */
+    wall_s signature_expires; /* the least of its chain's and its records'; 0: unsigned, or not known */
+    bool continued;           /* as in struct cache_rr; the text is that of the EDE 3 in ede[] */
     /* CACHE_NEG_FAILURE; the EDEs of others too */
     uint16_t failures; /* in a row: drives the back-off, RFC 9520 */
     uint8_t ede_count;

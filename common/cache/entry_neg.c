@@ -4,6 +4,8 @@
 
 #define NEG_AUTHENTIC 0x01u
 #define NEG_CONTINUED 0x02u
+#define NEG_SIGNED    0x04u /* signature_expires follows */
+#define NEG_FLAGS     0x07u
 
 int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_neg *neg,
                      struct slice *ret_value)
@@ -12,9 +14,14 @@ int cache_neg_encode(struct arena *arena, struct slice key, const struct cache_n
     entry_begin(&out, ENTRY_NEG, neg->expires);
     entry_put_uint(&out, neg->kind, 1);
     entry_put_uint(&out, neg->security, 1);
-    entry_put_uint(&out, (neg->authentic ? NEG_AUTHENTIC : 0) | (neg->continued ? NEG_CONTINUED : 0), 1);
+    entry_put_uint(&out,
+                   (neg->authentic ? NEG_AUTHENTIC : 0) | (neg->continued ? NEG_CONTINUED : 0) |
+                       (neg->signature_expires.s ? NEG_SIGNED : 0),
+                   1);
     entry_put_time(&out, neg->stored);
     entry_put_time(&out, neg->expires);
+    if (neg->signature_expires.s)
+        entry_put_time(&out, neg->signature_expires);
     entry_put_uint(&out, neg->failures, 2);
     unsigned count = MIN(neg->ede_count, ANSWER_MAX_EDE);
     entry_put_uint(&out, count, 1);
@@ -51,10 +58,12 @@ int cache_neg_decode(struct arena *arena, struct slice key, struct slice value, 
     unsigned flags = (unsigned)entry_get_uint(&in, 1);
     neg.stored = entry_get_time(&in);
     neg.expires = entry_get_time(&in);
+    if (flags & NEG_SIGNED)
+        neg.signature_expires = entry_get_time(&in);
     neg.failures = (uint16_t)entry_get_uint(&in, 2);
     unsigned count = (unsigned)entry_get_uint(&in, 1);
     if (in.failed || kind < CACHE_NEG_NODATA || kind > CACHE_NEG_FAILURE || security > SECURITY_SECURE ||
-        (flags & ~(NEG_AUTHENTIC | NEG_CONTINUED)) || count > ANSWER_MAX_EDE)
+        (flags & ~NEG_FLAGS) || count > ANSWER_MAX_EDE)
         return CACHE_MISS;
     neg.kind = (enum cache_neg_kind)kind;
     neg.security = (enum security)security;

@@ -235,7 +235,7 @@ static int use_negative(struct search *search, struct slice key, struct slice va
     if (neg.kind == CACHE_NEG_FAILURE || !security_fits(search->lookup, neg.security) ||
         (nxdomain_only && neg.kind != CACHE_NEG_NXDOMAIN))
         return SEARCH_NONE;
-    if (search_judge(search, neg.stored, neg.expires, (wall_s){0}, &usable))
+    if (search_judge(search, neg.stored, neg.expires, neg.signature_expires, &usable))
         return SEARCH_NONE;
     if (!usable.ttl)
         usable.signed_now &= search_signatures_valid(&neg.proof, search->lookup->now);

@@ -187,7 +187,8 @@ void val_entries_negative(struct val_core *core, struct task *task)
                             .security = task->security,
                             .authentic = task->authentic,
                             .stored = now,
-                            .expires = {.s = now.s + task->ttl}};
+                            .expires = {.s = now.s + task->ttl},
+                            .signature_expires = task->signature_expires};
     struct cache_key key;
     struct slice value;
 

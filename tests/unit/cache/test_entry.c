@@ -239,8 +239,10 @@ static void an_entry_says_that_it_rests_on_a_kept_link(void **state)
     assert_memory_equal(back.why.data, "kept DS", 7);
     same_rrset(&rr.rrset, &back.rrset);
     neg.continued = true;
+    neg.signature_expires.s = NOW.s + 77;
     assert_int_equal(cache_neg_encode(f->arena, key, &neg, &value), 0);
     assert_int_equal(cache_neg_decode(f->arena, key, value, &neg_back), 0);
+    assert_int_equal(neg_back.signature_expires.s, NOW.s + 77);
     assert_true(neg_back.continued && neg_back.authentic);
 }
 
