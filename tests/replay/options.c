@@ -172,7 +172,6 @@ static const struct {
     {"stub-prime"},
     {"do-not-query-localhost"},
     {"val-max-restart"},
-    {"serve-expired-ttl-reset"},
 };
 
 /* `min_ttl = 300`, `max_ttl = 600`: Deckard's form of the TTL limits. */
@@ -294,6 +293,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->val.min_ttl_s = (uint32_t)atoi(v);
     else if (strcmp(k, "max-query-restarts") == 0) /* the limit of CNAME steps, BUDGET_CNAME_STEPS */
         return atoi(v) == 11 ? 0 : refuse(m, o);
+    else if (strcmp(k, "serve-expired-ttl-reset") == 0) /* stale.max_age is a hard limit */
+        return yes(v) ? refuse(m, o) : 0;
     else if (strcmp(k, "harden-glue") == 0 || strcmp(k, "harden-below-nxdomain") == 0)
         return yes(v) ? 0 : refuse(m, o); /* always so */
     else if (strcmp(k, "forward-addr") == 0)
