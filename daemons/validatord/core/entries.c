@@ -37,17 +37,34 @@ static bool exists(struct val_core *core, enum cache_db db, const struct cache_k
     return core->view->get(core->view->ctx, db, cache_key_slice(key), ret_value) == 0;
 }
 
+/* What validated before an NTA came is not given up for what comes under it: the NTA goes, and stale data may
+ * still be needed (DESIGN 5, "NTA"). */
+static bool is_of_use(const struct val_core *core, wall_s expires)
+{
+    int64_t most = MAX(core->config.stale_max_age_s, INT64_C(0));
+
+    return expires.s + most > core->env->wall.s;
+}
+
+static bool is_by_nta(const struct task *task)
+{
+    return task->security != SECURITY_SECURE && task->insecure.ede == EDE_NEGATIVE_TRUST_ANCHOR;
+}
+
 /* May an RRset of this security and rank replace the entry of that key? Unexpired data gives way only to data
  * of no less security, and among equals of no less rank (RFC 2181 5.4.1). */
 static bool may_replace(struct val_core *core, struct arena *arena, const struct cache_key *key,
-                        const struct rrset *rrset)
+                        const struct rrset *rrset, bool by_nta)
 {
     struct slice value;
     struct cache_rr old;
 
     if (!exists(core, CACHE_RR, key, &value) ||
-        cache_rr_decode(arena, cache_key_slice(key), value, rrset->owner, rrset->type, &old) != 0 ||
-        cache_ttl_left(old.stored, old.expires, core->env->wall) == 0)
+        cache_rr_decode(arena, cache_key_slice(key), value, rrset->owner, rrset->type, &old) != 0)
+        return true;
+    if (by_nta && old.rrset.security == SECURITY_SECURE && is_of_use(core, old.expires))
+        return false;
+    if (cache_ttl_left(old.stored, old.expires, core->env->wall) == 0)
         return true;
     if (old.rrset.security != rrset->security)
         return rrset->security > old.rrset.security;
@@ -82,25 +99,29 @@ static void put_wildcard(struct val_core *core, struct task *task, const struct 
     source.rrset.wildcard_labels = 0;
     source.proof = (struct rrset_list){0};
     source.authentic = !task->chain.lapsed;
-    if (may_replace(core, task->job.arena, &key, &source.rrset))
+    if (may_replace(core, task->job.arena, &key, &source.rrset, false))
         put_rr(core, &task->job, &key, &source);
 }
 
 /* May something of this security replace the denial of that key? As above: what is unexpired gives way only
  * to what is no less secure. A missing one may be replaced by anything. */
 static bool may_replace_negative(struct val_core *core, struct arena *arena, const struct cache_key *key,
-                                 enum security security)
+                                 enum security security, bool by_nta)
 {
     struct slice value;
     struct cache_neg old;
 
-    return !exists(core, CACHE_NEG, key, &value) ||
-           cache_neg_decode(arena, cache_key_slice(key), value, &old) != 0 ||
-           cache_ttl_left(old.stored, old.expires, core->env->wall) == 0 || security >= old.security;
+    if (!exists(core, CACHE_NEG, key, &value) ||
+        cache_neg_decode(arena, cache_key_slice(key), value, &old) != 0)
+        return true;
+    if (by_nta && old.security == SECURITY_SECURE && old.kind != CACHE_NEG_FAILURE &&
+        is_of_use(core, old.expires))
+        return false;
+    return cache_ttl_left(old.stored, old.expires, core->env->wall) == 0 || security >= old.security;
 }
 
 /* The denials that a positive answer has refuted. */
-static void drop_negative(struct val_core *core, struct job *job, enum security security)
+static void drop_negative(struct val_core *core, struct job *job, enum security security, bool by_nta)
 {
     const uint16_t types[] = {job->type, 0};
     struct cache_key key;
@@ -108,7 +129,7 @@ static void drop_negative(struct val_core *core, struct job *job, enum security 
 
     for (size_t i = 0; i < ARRAY_SIZE(types); i++)
         if (cache_key_rr(job->name, types[i], &key) == 0 && exists(core, CACHE_NEG, &key, &value) &&
-            may_replace_negative(core, job->arena, &key, security))
+            may_replace_negative(core, job->arena, &key, security, by_nta))
             val_entries_remove(core, job, CACHE_NEG, &key);
 }
 
@@ -119,14 +140,14 @@ void val_entries_positive(struct val_core *core, struct task *task)
     struct cache_key key;
 
     if (main->count == 0 || cache_key_rr(main->owner, main->type, &key) ||
-        !may_replace(core, task->job.arena, &key, main))
+        !may_replace(core, task->job.arena, &key, main, is_by_nta(task)))
         return;
     if (task->ttl == 0) { /* not kept; but what it has refuted is no stale answer either */
         struct slice value;
         if (exists(core, CACHE_RR, &key, &value))
             val_entries_remove(core, &task->job, CACHE_RR, &key);
         if (task->finding.kind == FINDING_POSITIVE)
-            drop_negative(core, &task->job, task->job.type);
+            drop_negative(core, &task->job, main->security, is_by_nta(task));
         return;
     }
     struct cache_rr rr = {.rrset = *main,
@@ -145,7 +166,7 @@ void val_entries_positive(struct val_core *core, struct task *task)
     if (main->security == SECURITY_SECURE && main->wildcard_labels)
         put_wildcard(core, task, &rr);
     if (task->finding.kind == FINDING_POSITIVE)
-        drop_negative(core, &task->job, main->security);
+        drop_negative(core, &task->job, main->security, is_by_nta(task));
 }
 
 /* Data that a denial of no less security has refuted goes, once it is expired or the denial is as good. */
@@ -157,7 +178,7 @@ static void drop_positive(struct val_core *core, struct task *task)
     struct slice value;
 
     if (cache_key_rr(task->job.name, task->job.type, &key) == 0 && exists(core, CACHE_RR, &key, &value) &&
-        may_replace(core, task->job.arena, &key, &denied))
+        may_replace(core, task->job.arena, &key, &denied, is_by_nta(task)))
         val_entries_remove(core, &task->job, CACHE_RR, &key);
 }
 
@@ -203,7 +224,7 @@ void val_entries_negative(struct val_core *core, struct task *task)
     }
     if (task->ttl == 0 || task->finding.main.count == 0 ||
         cache_key_rr(task->job.name, nxdomain ? 0 : task->job.type, &key) ||
-        !may_replace_negative(core, task->job.arena, &key, task->security))
+        !may_replace_negative(core, task->job.arena, &key, task->security, is_by_nta(task)))
         return;
     int r = rrset_list_add(task->job.arena, &neg.proof, &task->finding.main.items[0]);
     for (uint32_t i = 0; i < task->proof.count && r == 0; i++)

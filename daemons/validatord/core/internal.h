@@ -328,6 +328,7 @@ struct val_core {
     struct list ready, actions, ntas;
     unsigned nta_count;
     struct incidents *incidents; /* incident.c */
+    struct arena *scratch;       /* of one look at a record */
     mono_ns next_probe;          /* the earliest of all NTAs and incidents */
     size_t job_count, question_count, task_count, waiting_count;
     struct job **heap;
@@ -387,7 +388,9 @@ void val_action_drop_given(struct val_core *core);
 
 /* nta.c: which rule governs a name. */
 enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
-/* *ret_labels: of the zone of the rule. */
+/* *ret_labels: of the zone of the rule; with GOVERNED_ANCHOR that may be one whose DS is kept below an NTA.
+ */
+bool policy_has_anchor(const struct val_core *core, const uint8_t *zone);
 enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels);
 /* Starts the probes that are due; and when the next one is. */
 void val_ntas_tick(struct val_core *core);

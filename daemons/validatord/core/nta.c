@@ -1,5 +1,6 @@
 /* Which local rule governs a name: a trust anchor, a negative trust anchor (RFC 7646), a zone that is never
- * validated. The deepest at or above the name does; at one node an NTA wins over an anchor (RFC 7646 2). */
+ * validated. The deepest at or above the name does; at one node an NTA wins over an anchor (RFC 7646 2). A DS
+ * that is kept below an NTA, within its signature's time, counts as an anchor does. */
 
 #include <errno.h>
 #include <stdlib.h>
@@ -178,6 +179,45 @@ const struct val_probe_report *val_core_nta_report(const struct val_core *core, 
     return nta->report.result == VAL_PROBE_NEVER ? NULL : &nta->report;
 }
 
+/* Is a DS kept here whose signature has not expired? What the zone above the NTA's breakage once signed still
+ * holds.
+ */
+static bool is_kept_secure(const struct val_core *core, const uint8_t *zone)
+{
+    struct job *job = val_job_find((struct val_core *)core, JOB_ZONE, zone, 0, false);
+    struct cache_key key;
+    struct slice value;
+    struct cache_zone rec;
+
+    if (job) {
+        rec = job_zone(job)->rec;
+    } else {
+        arena_reset(core->scratch);
+        if (cache_key_name(zone, &key) ||
+            core->view->get(core->view->ctx, CACHE_ZONE, cache_key_slice(&key), &value) ||
+            cache_zone_decode(core->scratch, cache_key_slice(&key), value, zone, &rec) != 0)
+            return false;
+    }
+    return rec.ds_state == DS_SECURE && rec.ds_signature_expires.s > core->env->wall.s;
+}
+
+/* The deepest such zone at or above name, below the NTA's node. 0: none. */
+static unsigned kept_below(const struct val_core *core, const uint8_t *name, unsigned nta_labels)
+{
+    for (unsigned i = name_labels(name); core->view && i > nta_labels; i--)
+        if (is_kept_secure(core, name_suffix(name, i)))
+            return i;
+    return 0;
+}
+
+bool policy_has_anchor(const struct val_core *core, const uint8_t *zone)
+{
+    for (size_t i = 0; i < core->config.anchor_count; i++)
+        if (name_equal(core->config.anchors[i].zone, zone))
+            return true;
+    return false;
+}
+
 enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels)
 {
     enum governed governed = GOVERNED_NONE;
@@ -206,6 +246,13 @@ enum governed policy_governs(const struct val_core *core, const uint8_t *name, u
             (governed == GOVERNED_NONE || name_labels(nta->name) >= deepest)) {
             governed = GOVERNED_NTA;
             deepest = name_labels(nta->name);
+        }
+    }
+    if (governed == GOVERNED_NTA) { /* DESIGN 5: a kept DS below it still validates */
+        unsigned kept = kept_below(core, name, deepest);
+        if (kept) {
+            governed = GOVERNED_ANCHOR;
+            deepest = kept;
         }
     }
     *ret_labels = deepest;

@@ -33,7 +33,7 @@ static int step_signer(struct val_core *core, struct task *task)
     bool signatures = task->job.type == TYPE_RRSIG && !is_negative(task); /* nothing signs those */
     if (governed != GOVERNED_ANCHOR || signatures) {
         if (governed == GOVERNED_NTA)
-            val_failure_set(&task->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_nta_reason(core, task->job.name, &task->insecure);
         val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;
     }

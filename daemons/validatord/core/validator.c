@@ -10,7 +10,8 @@
 #include "daemons/validatord/core/incident_state.h"
 #include "daemons/validatord/core/probe.h"
 
-#define CONFIG_ARENA_BYTES (4u * 1024u * 1024u)
+#define SCRATCH_ARENA_BYTES (256u * 1024u)
+#define CONFIG_ARENA_BYTES  (4u * 1024u * 1024u)
 
 static int copy_names(struct arena *arena, const uint8_t *const *names, size_t count,
                       const uint8_t *const **ret_names)
@@ -88,8 +89,10 @@ struct val_core *val_core_new(const struct val_config *config, const struct cryp
     list_init(&core->ready);
     list_init(&core->actions);
     list_init(&core->ntas);
-    if (val_incidents_new(core) < 0 || val_core_configure(core, config) < 0) {
+    core->scratch = arena_new(SCRATCH_ARENA_BYTES);
+    if (!core->scratch || val_incidents_new(core) < 0 || val_core_configure(core, config) < 0) {
         val_incidents_free(core);
+        arena_free(core->scratch);
         free(core);
         return NULL;
     }
@@ -120,6 +123,7 @@ void val_core_free(struct val_core *core)
         val_core_nta_remove(core, CONTAINER_OF(core->ntas.next, struct nta, node)->name);
     assert(core->job_count == 0);
     val_incidents_free(core);
+    arena_free(core->scratch);
     arena_free(core->config_arena);
     free(core->heap);
     free(core);

@@ -88,7 +88,7 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
     *ret_chain = (struct chain){0};
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            val_failure_set(ret_why, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_nta_reason(core, name, ret_why);
         return WALK_INSECURE;
     }
     enum walk_outcome outcome =

@@ -120,11 +120,14 @@ static int step_begin(struct val_core *core, struct zone *zone)
     enum governed governed = policy_governs(core, zone->job.name, &labels);
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            val_failure_set(&why, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_nta_reason(core, zone->job.name, &why);
         return insecure(core, zone, &why, &chain);
     }
     if (labels == name_labels(zone->job.name)) {
-        conclude(zone, ZONE_DS_SECURE); /* its own anchor stands for the DS */
+        if (policy_has_anchor(core, zone->job.name))
+            conclude(zone, ZONE_DS_SECURE); /* its own anchor stands for the DS */
+        else
+            val_zone_ds_from_record(zone); /* kept below an NTA */
         val_zone_settle_offer(core, zone, true);
         val_zone_store(core, zone);
         return WAIT_NONE;

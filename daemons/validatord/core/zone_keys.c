@@ -257,12 +257,13 @@ int val_zone_keys_run(struct val_core *core, struct zone *zone)
     struct failure why = {.ede = EDE_NONE};
     unsigned labels;
     enum governed governed = policy_governs(core, zone->job.name, &labels);
-    bool anchored = governed == GOVERNED_ANCHOR && labels == name_labels(zone->job.name);
+    bool anchored = governed == GOVERNED_ANCHOR && labels == name_labels(zone->job.name) &&
+                    policy_has_anchor(core, zone->job.name);
     int r = WAIT_NONE;
 
     if (governed != GOVERNED_ANCHOR) {
         if (governed == GOVERNED_NTA)
-            val_failure_set(&zone->insecure, EDE_NEGATIVE_TRUST_ANCHOR, "");
+            val_nta_reason(core, zone->job.name, &zone->insecure);
         return conclude(zone, SECURITY_INSECURE);
     }
     if (!anchored && zone->ds_done) {
