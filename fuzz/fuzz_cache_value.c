@@ -108,6 +108,20 @@ static void check_switch(struct arena *arena, struct slice body)
     CHECK(again.count == set.count);
 }
 
+static void check_anchor(struct arena *arena, struct slice key, struct slice value)
+{
+    struct cache_anchor anchor, again;
+    struct slice back;
+    if (cache_anchor_decode(key, value, &anchor) != 0)
+        return;
+    for (unsigned i = 0; i < CACHE_ANCHOR_KEYS; i++) {
+        CHECK(anchor.keys[i].state <= ANCHOR_REMOVED && anchor.keys[i].digest_size <= CACHE_ANCHOR_DIGEST);
+        CHECK(anchor.keys[i].state == ANCHOR_START || anchor.keys[i].digest_size > 0);
+    }
+    CHECK(cache_anchor_encode(arena, key, &anchor, &back) == 0);
+    CHECK(cache_anchor_decode(key, back, &again) == 0 && memcmp(&anchor, &again, sizeof(anchor)) == 0);
+}
+
 static void check_all(struct arena *arena, struct slice key, struct slice value)
 {
     struct slice blob;
@@ -115,6 +129,7 @@ static void check_all(struct arena *arena, struct slice key, struct slice value)
     check_neg(arena, key, value);
     check_zone(arena, key, value);
     check_nta(arena, key, value);
+    check_anchor(arena, key, value);
     if (cache_blob_decode(key, value, &blob) == 0)
         CHECK(blob.data + blob.size == value.data + value.size);
     cache_value_expires(value);
@@ -159,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t *value = arena_alloc(arena, ENTRY_HEADER + in.left);
         CHECK(value);
         value[8] = CACHE_FORMAT_VERSION;
-        value[9] = kind % (ENTRY_BLOB + 1);
+        value[9] = kind % (ENTRY_KIND_MAX + 1);
         if (in.left)
             memcpy(value + ENTRY_HEADER, in.data, in.left);
         uint64_t sum = entry_checksum(key, slice_make(value + 8, ENTRY_HEADER - 8 + in.left));

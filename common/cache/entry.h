@@ -107,6 +107,50 @@ struct cache_nta {
     } targets[CACHE_NTA_TARGETS];
 };
 
+/* anchor: one record a trust point with all its keys, since one DNSKEY RRset moves them all at once (RFC
+ * 5011), the times of refresh are the trust point's, and a tag does not tell two keys apart (and changes when
+ * a key is revoked). A key is kept as a DS record would name it, with its REVOKE bit off: RSA keys of 4096
+ * bit would not fit. A key's number is its place, 0 to CACHE_ANCHOR_KEYS - 1. */
+#define CACHE_ANCHOR_KEYS                                                                                    \
+    32u /* RFC 5011 2.4.3 asks for five; 16 roll-overs, and the entry stays under 3 KiB */
+#define CACHE_ANCHOR_DIGEST 48u /* SHA-384 */
+
+enum anchor_state {
+    ANCHOR_START = 0, /* no key in this place */
+    ANCHOR_ADDPEND = 1,
+    ANCHOR_VALID = 2,
+    ANCHOR_MISSING = 3,
+    ANCHOR_REVOKED = 4,
+    ANCHOR_REMOVED = 5,
+};
+
+/* Why a key is here: bits, since a key that came by RFC 5011 may be configured later. */
+enum anchor_source {
+    ANCHOR_BUILTIN = 1,
+    ANCHOR_CONFIGURED = 2,
+    ANCHOR_LEARNED = 4,
+    ANCHOR_OPERATOR = 8,
+};
+
+struct anchor_key {
+    enum anchor_state state;
+    unsigned sources; /* enum anchor_source */
+    uint16_t tag;     /* without REVOKE */
+    uint8_t algorithm, digest_type, digest_size;
+    uint8_t digest[CACHE_ANCHOR_DIGEST];
+    wall_s since;         /* of the state; REVOKED: last seen in the zone */
+    uint32_t hold_down_s; /* of ADDPEND and REVOKED */
+    uint32_t witnesses;   /* of ADDPEND: numbers, as bits, of the keys that signed the set in which it came */
+};
+
+struct cache_anchor {
+    wall_s refreshed;             /* the last validated DNSKEY RRset; 0: none yet */
+    wall_s attempted;             /* the last try that failed; 0: none */
+    wall_s signalled;             /* RFC 8145; 0: never */
+    uint32_t interval_s, retry_s; /* RFC 5011 2.3, by the last validated set; 0: none yet */
+    struct anchor_key keys[CACHE_ANCHOR_KEYS];
+};
+
 /* Encoders: *ret_value in the arena. 0; 1: over CACHE_ENTRY_MAX or unencodable, do not cache; -ENOMEM. */
 int cache_rr_encode(struct arena *arena, struct slice key, const struct cache_rr *rr,
                     struct slice *ret_value);
@@ -116,6 +160,8 @@ int cache_zone_encode(struct arena *arena, struct slice key, const struct cache_
                       struct slice *ret_value);
 int cache_nta_encode(struct arena *arena, struct slice key, const struct cache_nta *nta,
                      struct slice *ret_value);
+int cache_anchor_encode(struct arena *arena, struct slice key, const struct cache_anchor *anchor,
+                        struct slice *ret_value);
 
 /* Decoders: 0; CACHE_MISS: damaged (checksum, version, bounds); -ENOMEM. Names and RDATA point into value,
  * arrays are in the arena. owner and type are those of the key that was asked for. */
@@ -125,8 +171,9 @@ int cache_neg_decode(struct arena *arena, struct slice key, struct slice value, 
 int cache_zone_decode(struct arena *arena, struct slice key, struct slice value, const uint8_t *zone,
                       struct cache_zone *ret_zone);
 int cache_nta_decode(struct arena *arena, struct slice key, struct slice value, struct cache_nta *ret_nta);
+int cache_anchor_decode(struct slice key, struct slice value, struct cache_anchor *ret_anchor);
 
-/* Bytes of somebody else's format (anchor, infra) under the same header and checksum. As above. */
+/* Bytes of somebody else's format (infra) under the same header and checksum. As above. */
 int cache_blob_encode(struct arena *arena, struct slice key, struct slice blob, struct slice *ret_value);
 int cache_blob_decode(struct slice key, struct slice value, struct slice *ret_blob);
 

@@ -19,7 +19,15 @@
 /* A time outside is damage: keeps differences of two times far from overflow. 2^40 s is the year 36812. */
 #define ENTRY_TIME_MAX (INT64_C(1) << 40)
 
-enum entry_kind { ENTRY_RR = 1, ENTRY_NEG = 2, ENTRY_ZONE = 3, ENTRY_NTA = 4, ENTRY_BLOB = 5 };
+enum entry_kind {
+    ENTRY_RR = 1,
+    ENTRY_NEG = 2,
+    ENTRY_ZONE = 3,
+    ENTRY_NTA = 4,
+    ENTRY_BLOB = 5,
+    ENTRY_ANCHOR = 6,
+    ENTRY_KIND_MAX = ENTRY_ANCHOR
+};
 
 struct entry_out {
     size_t size;

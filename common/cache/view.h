@@ -12,7 +12,7 @@ enum cache_db {
     CACHE_ZONE,   /* zone              -> delegation, DS or proof of none, DNSKEY */
     CACHE_NEG,    /* name, type        -> negative answer, or remembered failure */
     CACHE_NTA,    /* zone              -> negative trust anchor */
-    CACHE_ANCHOR, /* zone, key tag     -> RFC 5011 state */
+    CACHE_ANCHOR, /* zone              -> RFC 5011 state of its trust anchors */
     CACHE_INFRA,  /* address           -> server state */
     CACHE_META,   /* text              -> format version, epoch, boot id, last clean close */
     CACHE_DB_COUNT
