@@ -7,6 +7,7 @@ import classify
 import evil as evil_module
 import middlebox
 import population as people
+import signer
 import truth as truth_module
 import wire
 import world
@@ -208,6 +209,7 @@ class Forged(Attack):
 
 class AttackOnly(Forged):
     name = "attack-only"
+    parent_breaks = False
     says = "the same attacker, half of the time for .de too, while .de is well: no advice may come of it"
     nta = False
     watch_advice = True
@@ -288,10 +290,14 @@ class Downgrade(Attack):
     def just_before(self, start_wall):
         """The old .de, whose proofs end half way, is what it begins with; the new one is signed later."""
         z, stage, t = self.run.zones, self.run.stage, self.timeline
+        z.secured, z.rolled, z.signed_ago = set(), {}, signer.DAY
         z.denial_expires = self.proof_ends = int(start_wall + t.at(self.PROOF_ENDS))
         old = z.write(z.de_zone().text(), "de", "old.zone")
         stage.publish_de(old)
-        stage.add("old-de", [evil_module.OLD_DE], [("de.", old)])
+        if "old-de" in stage.servers:
+            stage.servers["old-de"].restart()
+        else:
+            stage.add("old-de", [evil_module.OLD_DE], [("de.", old)])
         z.denial_expires, z.signed_ago = None, 3600
         z.secured |= set(self.groups["signed-since"]) | set(self.groups["never-seen-signed-since"])
         z.rolled.update({i: "c%04d rolled" % i for i in self.groups["rolled-since"]})

@@ -52,6 +52,8 @@ class Scenario:
     advice_rule = False
     repair_rule = True        # fresh and AD again within one probe interval of the repair
     wrong_rule = True         # no wrong answer of any kind
+    parent_breaks = True      # what .de says of its children is not to be believed in the outage
+    partly_good = False       # but some of it is
     watch_advice = False      # polled, also where none is to come
     quiet_before = 0.0
     real_ttls = {}            # what this scenario overrides in scale.SCALED
@@ -88,6 +90,10 @@ class Scenario:
             # All the names that nobody could answer before, one second after the NTA.
             s.burst(self.people.cold_signed_items, self.timeline.nta + 1.0, 0.5)
         return s
+
+    def changing(self):
+        """[(net, index)] of the children that publish anew all the while."""
+        return [("de", i) for i in self.people.seen] + [("net", i) for i in range(people.HEALTHY)]
 
     def quiet(self):
         return [(self.timeline.broken - self.quiet_before, self.timeline.broken)] if self.quiet_before else []
@@ -158,6 +164,7 @@ class Mixed(Main):
     nta = fresh_rule = False
     cold_rule = advice_rule = True
     kind = "mixed"
+    partly_good = True
 
     def prepare(self):
         super().prepare()
@@ -260,7 +267,7 @@ class Lame(Refused):
 
 class Restart(Main):
     name = "restart"
-    says = "as main; kill -9 of everything at 40 % of the outage, a clean restart at 60 %; no NTA"
+    says = "as main; kill -9 of everything at 30 % of the outage, a clean restart at 65 %; no NTA"
     nta = cold_rule = advice_rule = False
 
     def more_steps(self):
@@ -322,18 +329,18 @@ class OneChild(Scenario):
     name = "one-child"
     says = "one signed child, and a popular one, is signed by a key its DS does not name; .de is well"
     watch_advice = True
+    parent_breaks = False
 
-    def prepare(self):
+    def __init__(self, scale, seed=1):
+        super().__init__(scale, seed)
         self.victim = next(i for i in self.people.seen if i in self.people.signed)
 
+    def changing(self):
+        return [c for c in super().changing() if c != ("de", self.victim)]
+
     def publish(self, label):
-        z, run = self.run.zones, self.run
-        z.child("de", self.victim, run.versions[-1][0], True, key_label=label)
-        if label:
-            z.rolled[self.victim] = label
-        else:
-            z.rolled.pop(self.victim, None)
-        run.stage.publish_children()
+        self.run.zones.child("de", self.victim, 1, True, key_label=label)
+        self.run.stage.publish_children()
 
     def break_it(self):
         self.publish("a key of nobody")

@@ -16,7 +16,7 @@ import world
 import zones as zones_module
 
 
-START_S = 5.0          # for what is signed with the second of the start in mind
+START_S = (2, 6, 20)   # for what is signed with the second of the start in mind; a busy machine gets more
 
 
 class Run:
@@ -41,10 +41,9 @@ class Run:
     def publish_version(self, number):
         """New publication of the zones that are asked for."""
         began = self.second()
-        only = [("de", i) for i in self.scenario.people.seen] + [("net", i) for i in range(60)]
-        self.zones.children(number, only)
+        self.zones.put_version(number)
         self.stage.publish_children()
-        net, index = only[0]
+        net, index = self.scenario.changing()[0]
         probe = "www." + ("c%04d.de." % index)
         for _ in range(400):
             reply = self.stage.ask(zones_module.CHILD_ADDRESSES[0], probe, wire.A)
@@ -69,6 +68,8 @@ class Run:
         try:
             self.stage.start()
             s.prepare()
+            for n in range(len(s.versions_at)):
+                self.zones.write_version(n + 2, s.changing())
             net = self.stage.world.resolver_net()
             self.resolver = resolvers.ALL[self.resolver_name](self.stage, self.directory, self.zones, self.scale,
                                                               s.resolver_options)
@@ -78,10 +79,13 @@ class Run:
             self.resolver.start()
             live_read, live_write = os.pipe()
             rows = s.schedule().rows
-            planned = time.time() + START_S
-            s.just_before(planned)
-            late = time.time() + 0.1 - planned
-            if late > 0:
+            for lead in START_S:
+                planned = time.time() + lead
+                s.just_before(planned)
+                late = time.time() + 0.1 - planned
+                if late <= 0:
+                    break
+            else:
                 self.failures.append("the machine needed %.1f s more to begin" % late)
             self.start = time.monotonic() + max(0.1, planned - time.time())
             self.start_wall = time.time() - time.monotonic() + self.start

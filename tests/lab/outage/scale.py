@@ -36,7 +36,8 @@ FIXED = {
 }
 
 NTA_AT = 0.85                      # of the outage
-KILL_AT, CLEAN_AT = 0.4, 0.6       # scenario restart
+# Scenario restart. Not one stub's timeout apart, or both of a stub's two attempts would fall into them.
+KILL_AT, CLEAN_AT = 0.30, 0.65
 
 
 class Scale:

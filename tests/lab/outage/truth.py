@@ -26,7 +26,7 @@ class Truth:
         self.run, self.timeline, self.scale = run, run.timeline, run.scale
         self.start = run.start
         self.versions = run.versions
-        self.changing = set(run.scenario.people.seen)   # the other zones of .de are published once
+        self.changing = {i for net, i in run.scenario.changing() if net == "de"}    # the other zones of .de are published once
         children = set(zones_module.CHILD_ADDRESSES + zones_module.MOVED_ADDRESSES)
         parents = set(zones_module.DE_ADDRESSES + zones_module.NET_ADDRESSES)
         self.data = collections.defaultdict(list)       # (name, type) -> seconds at which its server answered
@@ -97,10 +97,13 @@ class Truth:
     def link_expired(self, zone, at):
         """Whether what the parent last said of the zone while it was healthy was past its TTL at that time."""
         t = self.timeline
+        if not self.run.scenario.parent_breaks:
+            return False
         broken = self.run.done.get("broken", t.broken)
-        times = [r for r in self.referrals[zone] if r < broken or r > t.repaired]
+        # Where a part of the signatures is good, each referral may have been.
+        times = [r for r in self.referrals[zone] if r < broken or r > t.repaired or self.run.scenario.partly_good]
         last = self._within(times, float("-inf"), at)
-        return last is not None and at > last + self.scale.parent_ttl + 2 * SLACK_S and t.broken < at < t.repaired
+        return last is not None and at > last + self.scale.parent_ttl + 2 * SLACK_S and broken < at < t.repaired
 
 
 def address_of(rdata):

@@ -259,7 +259,7 @@ class Zones:
         rows.append(("@", "TXT", self.answer_ttl_of(index), '"version %d"' % version))
         return rows
 
-    def child(self, net, index, version, signed, moved=False, key_label=None):
+    def child(self, net, index, version, signed, moved=False, key_label=None, folder=None):
         origin = people.child(index) if net == "de" else people.healthy(index)
         rows = self._child_records(net, index, version, moved)
         if not signed:
@@ -277,13 +277,21 @@ class Zones:
                 z.add(owner, rdtype, *(data if isinstance(data, list) else [data]), ttl=ttl)
             self._finish(z, self.scale.child_link_ttl)
             text = z.text()
-        return self.write(text, "moved" if moved else "children", origin + "zone")
+        return self.write(text, folder or ("moved" if moved else "children"), origin + "zone")
 
-    def children(self, version=1, only=None):
-        """Writes the children's zones; returns [(origin, path)]. only: [(net, index)] that change."""
-        if only is not None:
-            return [self.child(net, i, version, self.is_signed(net, i), key_label=self.rolled.get(i)
-                               if net == "de" else None) for net, i in only]
+    def write_version(self, version, only):
+        """Publication `version` of these children, [(net, index)], beside the one that is out."""
+        for net, i in only:
+            self.child(net, i, version, self.is_signed(net, i), folder="version-%d" % version)
+
+    def put_version(self, version):
+        """Puts it where the server reads it."""
+        folder = os.path.join(self.directory, "version-%d" % version)
+        for name in os.listdir(folder):
+            os.rename(os.path.join(folder, name), os.path.join(self.directory, "children", name))
+
+    def children(self, version=1):
+        """Writes the children's zones; returns [(origin, path)]."""
         made = []
         for i in range(people.CHILDREN):
             made.append((people.child(i), self.child("de", i, version, self.is_signed("de", i))))
