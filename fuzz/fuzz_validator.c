@@ -152,6 +152,14 @@ static void drain(struct harness *h, const struct cache_view *view)
                   action.event->kind <= VAL_EVENT_NTA_VALID);
             CHECK(strlen(action.event->text) <= ANSWER_EDE_TEXT);
             break;
+        case VAL_ACTION_ANCHOR: {
+            uint8_t zone[NAME_MAX];
+            name_copy(action.zone, zone);
+            CHECK(memstore_apply(h->store, &action.write, false) == 0);
+            if (action.effective)
+                val_core_anchor_written(h->core, &env, view, zone, true);
+            break;
+        }
         }
     }
 }

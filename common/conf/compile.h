@@ -41,6 +41,17 @@ const Holdfast__Config__Snapshot *conf_snapshot(const struct conf *conf);
 size_t conf_message_count(const struct conf *conf);
 const char *conf_message(const struct conf *conf, size_t index);
 
+/* One DS or DNSKEY record in zone text, as a file of trust anchors would have it. 0; 1: not one, and why[] says what
+ * is wrong and what would be right; -ENOMEM. zone in wire form, lower case. */
+#define CONF_ANCHOR_MAX 65535u
+struct conf_anchor {
+    uint8_t zone[255];
+    size_t zone_size, rdata_size;
+    uint16_t type;
+    uint8_t rdata[CONF_ANCHOR_MAX];
+};
+int conf_anchor_from_text(const char *text, struct conf_anchor *ret_anchor, char why[160]);
+
 /* Writes the snapshot to `path` as a whole or not at all: a temporary file beside it, renamed. Mode
  * 0644: it holds no secret and daemons of other users read it. 0 or -errno. */
 int conf_write(const struct conf *conf, const char *path);

@@ -259,6 +259,8 @@ static void read_anchors(struct conf *conf, yaml_node_t *item, struct anchors *a
     struct source source = {.conf = conf, .line = conf_line(item), .path = builtin ? "builtin" : full};
     size_t before = anchors->count, complaints = conf->complaint_count;
     each_record(&source, file, add_anchor, anchors);
+    for (size_t i = before; i < anchors->count; i++)
+        anchors->list[i]->builtin = builtin;
     fclose(file);
     if (anchors->count == before && conf->complaint_count == complaints)
         COMPLAIN(&source, "no trust anchor in this file; write DS or DNSKEY records in zone format");
@@ -283,4 +285,41 @@ void conf_set_trust_anchors(struct conf *conf, const struct conf_key *key, yaml_
     conf->snapshot->n_trust_anchors = anchors->count;
     conf->snapshot->trust_anchors_origin = origins;
     conf->snapshot->n_trust_anchors_origin = count;
+}
+
+int conf_anchor_from_text(const char *text, struct conf_anchor *ret_anchor, char why[160])
+{
+    ldns_rr *rr = NULL;
+    ldns_buffer *buffer = ldns_buffer_new(1024);
+    ldns_rdf *origin = ldns_dname_new_frm_str(".");
+    const char *fault = NULL;
+    int r = buffer && origin ? 0 : -ENOMEM;
+
+    ldns_status status = r ? LDNS_STATUS_MEM_ERR : ldns_rr_new_frm_str(&rr, text, 3600, origin, NULL);
+    if (r == 0 && (status != LDNS_STATUS_OK || !rr)) {
+        snprintf(why, 160, "not a record in zone format (%s); write \". DS 20326 8 2 E06D...\"",
+                 ldns_get_errorstr_by_id(status));
+        r = 1;
+    }
+    if (r == 0 && ldns_rr_get_type(rr) != LDNS_RR_TYPE_DS && ldns_rr_get_type(rr) != LDNS_RR_TYPE_DNSKEY)
+        fault = "a record that is no trust anchor; write a DS or DNSKEY record";
+    if (r == 0 && !fault && ldns_rr_rdata2buffer_wire(buffer, rr) != LDNS_STATUS_OK)
+        r = -ENOMEM;
+    if (r == 0 && !fault && ldns_buffer_position(buffer) <= CONF_ANCHOR_MAX) {
+        ldns_dname2canonical(ldns_rr_owner(rr));
+        ret_anchor->type = ldns_rr_get_type(rr);
+        ret_anchor->rdata_size = ldns_buffer_position(buffer);
+        memcpy(ret_anchor->rdata, ldns_buffer_begin(buffer), ret_anchor->rdata_size);
+        ret_anchor->zone_size = MIN(ldns_rdf_size(ldns_rr_owner(rr)), sizeof(ret_anchor->zone));
+        memcpy(ret_anchor->zone, ldns_rdf_data(ldns_rr_owner(rr)), ret_anchor->zone_size);
+        fault = anchor_fault(ret_anchor->type, ret_anchor->rdata, ret_anchor->rdata_size);
+    }
+    if (fault) {
+        snprintf(why, 160, "%s", fault);
+        r = 1;
+    }
+    ldns_rr_free(rr);
+    ldns_rdf_deep_free(origin);
+    ldns_buffer_free(buffer);
+    return r;
 }

@@ -134,6 +134,8 @@ int ctl_verb_stale_on(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_stale_off(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_stale_reset(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_trust_anchor_list(struct ctl *ctl, int argc, char **argv);
+int ctl_verb_trust_anchor_add(struct ctl *ctl, int argc, char **argv);
+int ctl_verb_trust_anchor_remove(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_explain(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_config_check(struct ctl *ctl, int argc, char **argv);
 int ctl_verb_config_show(struct ctl *ctl, int argc, char **argv);

@@ -66,6 +66,7 @@ static void help(FILE *out)
           "     --lifetime TIME, --reason TEXT\n"
           "                            nta add: 30m, 1h, 1d; why\n"
           "     --force                nta add: keep it when a probe finds that the zone validates\n"
+          "                            trust-anchor remove: a revoked key too, which is then forgotten\n"
           "     --output FILE, --state-dir DIR\n"
           "                            config compile: the snapshot to write; instead of cache.directory\n"
           "\nExit status: 0 done, 1 failed, 2 wrong usage, 3 the daemon is not running.\n",

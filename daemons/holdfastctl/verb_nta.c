@@ -1,4 +1,4 @@
-/* Negative trust anchors (RFC 7646) and trust anchors: validatord's. */
+/* Negative trust anchors (RFC 7646): validatord's. */
 
 #include <pwd.h>
 #include <stdlib.h>
@@ -91,18 +91,4 @@ int ctl_verb_nta_remove(struct ctl *ctl, int argc, char **argv)
 {
     Holdfast__Control__Request request = HOLDFAST__CONTROL__REQUEST__INIT;
     return change(ctl, "nta-remove", argv[0], &request, "is validated again.");
-}
-
-int ctl_verb_trust_anchor_list(struct ctl *ctl, int argc, char **argv)
-{
-    static const char *const columns[] = {"name",      "zone",  "type",   "key_tag",
-                                          "algorithm", "state", "source", NULL};
-    Holdfast__Control__Request request = HOLDFAST__CONTROL__REQUEST__INIT;
-    json_t *json = NULL;
-    request.verb = (char *)"trust-anchor-list";
-    int code = ctl_request(ctl, CTL_VALIDATORD, &request, &json);
-    if (code == CTL_OK)
-        code = ctl_print_report(ctl, json, "anchors", columns);
-    json_decref(json);
-    return code;
 }

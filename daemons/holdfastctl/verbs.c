@@ -29,6 +29,8 @@ const struct ctl_verb ctl_verbs[] = {
     {"serve-stale off", "[ZONE]", "do not", 0, 1, 0, ctl_verb_stale_off},
     {"serve-stale reset", "[ZONE]", "as the configuration says", 0, 1, 0, ctl_verb_stale_reset},
     {"trust-anchor list", "", "trust anchors and their state", 0, 0, 0, ctl_verb_trust_anchor_list},
+    {"trust-anchor add", "RECORD", "trust a key from now on: a DS or DNSKEY record", 1, CTL_MANY_ARGS, 0, ctl_verb_trust_anchor_add},
+    {"trust-anchor remove", "ZONE [KEY-TAG]", "trust the keys of ZONE, or one of them, no more", 1, 2, CTL_OPT_FORCE, ctl_verb_trust_anchor_remove},
     {"config check", "[FILE]", "all mistakes of a configuration", 0, 1, 0, ctl_verb_config_check},
     {"config show", "[FILE]", "every setting with its value", 0, 1, CTL_OPT_STATE_DIR, ctl_verb_config_show},
     {"config compile", "[FILE]", "the snapshot that the daemons load", 0, 1, CTL_OPT_OUTPUT | CTL_OPT_STATE_DIR, ctl_verb_config_compile},

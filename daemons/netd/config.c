@@ -79,6 +79,7 @@ int settings_new(const Holdfast__Config__Snapshot *snapshot, struct settings **r
     config->minimal_responses = snapshot->minimal_responses;
     config->special_use_names = snapshot->special_use_names;
     config->prefetch = snapshot->prefetch;
+    config->signalling = snapshot->signalling;
     config->aggressive_denial = snapshot->aggressive_denial;
     config->nsec3_iterations = (uint16_t)MIN(snapshot->nsec3_iterations, (uint32_t)UINT16_MAX);
     config->edns_size = (uint16_t)MIN(MAX(snapshot->edns_size, 512u), NETD_UDP_REPLY_MAX);

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/wire/rdata.h"
 #include "holdfast_config.h"
 
 struct control {
@@ -65,6 +64,7 @@ static void status(struct control *c, struct control_request *to)
     struct edge_netd_stats netd = edge_netd_stats(v->netd);
     struct edge_recursord_stats recursord = edge_recursord_stats(v->recursord);
     bool ready = netd.connected && recursord.connected;
+    struct anchor_totals anchors = control_anchor_totals(v);
     json_t *json = json_pack(
         "{s:s, s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "program",
         v->daemon.program, "state", ready ? "running" : "waiting for its peers", "version", HOLDFAST_VERSION,
@@ -73,7 +73,7 @@ static void status(struct control *c, struct control_request *to)
         recursord.connected, "configuration_generation", (json_int_t)v->settings.config.generation, "epoch",
         (json_int_t)v->epoch, "cache_file", (json_int_t)v->file_generation, "commit_sequence",
         (json_int_t)writer_sequence(v->writer) - 1, "queued_writes", (json_int_t)writer_queued(v->writer),
-        "trust_anchors", (json_int_t)v->settings.config.anchor_count);
+        "trust_anchors", (json_int_t)anchors.trusted);
 
     if (json) { /* policy that lets unvalidated data through is never out of sight */
         json_t *ntas = control_ntas(v), *names = json_array(), *nta;
@@ -83,7 +83,10 @@ static void status(struct control *c, struct control_request *to)
         json_object_set_new(json, "negative_trust_anchors", names);
         json_object_set_new(json, "incidents", control_incidents(v));
         json_decref(ntas);
+        if (json_array_size(anchors.revoked))
+            json_object_set(json, "trust_points_revoked", anchors.revoked);
     }
+    json_decref(anchors.revoked);
     if (json && v->daemon.wall_offset_s)
         json_object_set_new(json, "clock_offset_s", json_integer(v->daemon.wall_offset_s));
     control_answer(to, json);
@@ -163,34 +166,6 @@ static void log_level(struct control *c, const control_message *message, struct 
     control_answer(to, json_pack("{s:s}", "level", levels[level & 7]));
 }
 
-static void trust_anchor_list(struct control *c, struct control_request *to)
-{
-    const struct val_config *config = &c->v->settings.config;
-    json_t *anchors = json_array();
-
-    for (size_t i = 0; i < config->anchor_count; i++) {
-        const struct val_anchor *anchor = &config->anchors[i];
-        struct rrset set = {.type = anchor->type, .count = 1, .rdata = (struct rdata *)&anchor->rdata};
-        char algorithm[24] = "";
-        struct dnskey key;
-        uint16_t tag = 0;
-        struct ds ds;
-
-        if (anchor->type == TYPE_DS && ds_parse(&anchor->rdata, &ds) == 0) {
-            tag = ds.tag;
-            algorithm_to_text(ds.algorithm, algorithm);
-        } else if (anchor->type == TYPE_DNSKEY && dnskey_parse(&anchor->rdata, &key) == 0) {
-            tag = key.tag;
-            algorithm_to_text(key.algorithm, algorithm);
-        }
-        json_array_append_new(anchors,
-                              json_pack("{s:o, s:o, s:i, s:s, s:s, s:o}", "zone", json_name(anchor->zone),
-                                        "type", json_rrtype(anchor->type), "key_tag", tag, "algorithm",
-                                        algorithm, "source", "configuration", "data", json_rdata(&set)));
-    }
-    control_answer(to, json_pack("{s:o}", "anchors", anchors));
-}
-
 static void handle(void *ctx, const control_message *message, struct control_request *to)
 {
     struct control *c = ctx;
@@ -206,7 +181,11 @@ static void handle(void *ctx, const control_message *message, struct control_req
     else if (strcmp(verb, "log-level") == 0)
         log_level(c, message, to);
     else if (strcmp(verb, "trust-anchor-list") == 0)
-        trust_anchor_list(c, to);
+        control_anchor_list(v, to);
+    else if (strcmp(verb, "trust-anchor-add") == 0)
+        control_anchor_add(v, message, to);
+    else if (strcmp(verb, "trust-anchor-remove") == 0)
+        control_anchor_remove(v, message, to);
     else if (strcmp(verb, "show-cache") == 0)
         control_show_cache(v, message, to);
     else if (strcmp(verb, "cache-stats") == 0)

@@ -1,11 +1,12 @@
 #pragma once
 /* The control socket's verbs of validatord (holdfastctl speaks them, proto/control.proto carries them).
  *
- *   status, statistics, reset-statistics, log-level [text], trust-anchor-list
+ *   status, statistics, reset-statistics, log-level [text]
  *   show-cache [name [tree]] [limit] [cursor]   one chunk; a cursor in the reply asks for the next
  *   cache-stats, cache-verify
  *   flush-caches [name [tree]] [bogus] [negative]
  *   nta-list, nta-add name [lifetime reason author force], nta-remove name, nta-probe name, nta-advise
+ *   trust-anchor-list, trust-anchor-add name type rdata, trust-anchor-remove name [by_tag key_tag] [force]
  *   explain name [type]
  *   serve-stale [name], text: status, on, off, reset
  *
@@ -31,6 +32,10 @@ void control_note_evidence(struct control *control, const uint8_t *cut, const st
 int control_load_ntas(struct validatord *v);
 /* Something happened that the operator should know of: logged, and acted on. */
 void control_event(struct validatord *v, const struct val_event *event);
+/* Reads the state of the trust anchors and sets it against the configuration. 0 or -errno. */
+int control_load_anchors(struct validatord *v);
+/* The core's VAL_ACTION_ANCHOR. */
+void control_anchor_changed(struct validatord *v, const struct val_action *action);
 
 /* ---- between the control files ---- */
 
@@ -65,6 +70,15 @@ json_t *control_incident_json(const struct val_incident *incident, wall_s now);
 json_t *control_incidents(struct validatord *v);
 
 void control_serve_stale(struct validatord *v, const control_message *message, struct control_request *to);
+
+void control_anchor_list(struct validatord *v, struct control_request *to);
+void control_anchor_add(struct validatord *v, const control_message *message, struct control_request *to);
+void control_anchor_remove(struct validatord *v, const control_message *message, struct control_request *to);
+struct anchor_totals {
+    unsigned trusted; /* keys in force */
+    json_t *revoked;  /* trust points of which every key was revoked */
+};
+struct anchor_totals control_anchor_totals(struct validatord *v);
 
 struct explain_list;
 void control_explain(struct validatord *v, struct explain_list *list, const control_message *message,

@@ -92,6 +92,9 @@ void loop_drain(struct validatord *v)
         case VAL_ACTION_EVENT:
             control_event(v, action.event);
             break;
+        case VAL_ACTION_ANCHOR:
+            control_anchor_changed(v, &action);
+            break;
         }
     }
 }

@@ -125,6 +125,8 @@ static int open_edges(struct validatord *v)
         r = control_new(v, &v->control);
     if (r >= 0)
         r = control_load_ntas(v);
+    if (r >= 0)
+        r = control_load_anchors(v);
     if (r < 0)
         log_error("cannot set up the edges: %s", strerror(-r));
     return r;

@@ -15,6 +15,7 @@ static int read_anchors(struct settings *settings, const Holdfast__Config__Snaps
             (from->type != TYPE_DS && from->type != TYPE_DNSKEY) || from->rdata.len > UINT16_MAX)
             return 1;
         anchor->type = (uint16_t)from->type;
+        anchor->builtin = from->builtin;
         anchor->rdata = (struct rdata){.data = from->rdata.data, .size = (uint16_t)from->rdata.len};
         if (rdata_check(anchor->type, &anchor->rdata))
             return 1;
@@ -85,6 +86,8 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .validate = snapshot->validate,
         .anchors = settings->anchors,
         .anchor_count = snapshot->n_trust_anchors,
+        .anchor_updates = snapshot->anchor_updates,
+        .signalling = snapshot->signalling,
         .insecure_zones = settings->insecure,
         .insecure_zone_count = snapshot->n_insecure_zones,
         .forward_zones = settings->forward,

@@ -23,6 +23,7 @@
 #include "daemons/validatord/writer.h"
 
 struct control;
+struct control_request;
 
 struct validatord {
     struct daemon daemon;
@@ -36,6 +37,7 @@ struct validatord {
     struct edge_netd *netd;
     struct edge_recursord *recursord;
     struct control *control;
+    struct control_request *anchor_request; /* the operator's, until the core's action takes it */
     sd_event_source *core_timer, *age_timer, *ready_timer, *nta_timer;
     bool view_open;
     bool cache_damaged; /* on the way out because of it */

@@ -152,7 +152,6 @@ static const struct {
 } ignored[] = {
     /* no bearing on what is compared, or always so in holdfast */
     {"target-fetch-policy"},
-    {"trust-anchor-signaling"},
     {"iter-scrub-promiscuous"},
     {"rrset-roundrobin"},
     {"ede"},
@@ -248,6 +247,12 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->rec.case_randomisation = yes(v);
     else if (strcmp(k, "priming") == 0) /* our own */
         c->rec.priming = yes(v);
+    else if (strcmp(k, "anchor-updates") == 0) /* our own */
+        c->val.anchor_updates = yes(v);
+    else if (strcmp(k, "signalling") == 0) /* our own: RFC 8145 and 8509 */
+        c->val.signalling = c->netd.signalling = yes(v);
+    else if (strcmp(k, "trust-anchor-signaling") == 0 || strcmp(k, "root-key-sentinel") == 0)
+        return 0; /* off here unless our own option says it: scenarios count questions */
     else if (strcmp(k, "do-not-query-address") == 0)
         return add_never(m, o);
     else if (strcmp(k, "do-ip6") == 0)

@@ -21,10 +21,11 @@ struct player {
     const struct scenario *scenario;
     struct world *world;
     const struct rpl_step *step;
-    bool trace, scripted_pending; /* later steps want to answer what is pending themselves */
-    unsigned checked;             /* answers looked at so far, in order of asking */
-    char *out[MAX_OUT];           /* what was asked upstream, for the report */
-    unsigned out_count;
+    bool trace, scripted_pending;    /* later steps want to answer what is pending themselves */
+    unsigned checked;                /* answers looked at so far, in order of asking */
+    char *out[MAX_OUT];              /* what was asked upstream, for the report */
+    unsigned out_count, out_counted; /* counted: by SENT */
+    bool counting;
 };
 
 static void address_text(const struct address *a, char text[64])
@@ -245,16 +246,28 @@ static int step_check_answer(struct player *p)
     return 0;
 }
 
+/* {tag:NAME} is the key tag, five digits, of the key that a KEY line calls NAME. */
+static const char *with_tags(const struct player *p, const char *ask, char *buf, size_t room)
+{
+    const char *at = strstr(ask, "{tag:"), *end = at ? strchr(at, '}') : NULL;
+    unsigned tag;
+    if (!end || ring_tag(p->scenario->zones, at + 5, (size_t)(end - at - 5), &tag))
+        return ask;
+    snprintf(buf, room, "%.*s%05u%s", (int)(at - ask), ask, tag, end + 1);
+    return buf;
+}
+
 /* One line: the question, and what is expected of its answer. */
 static int step_ask(struct player *p)
 {
+    char ask[1100];
     static uint8_t packet[1024];
     struct expectation expect;
     struct address from;
     char why[512];
     unsigned out_before = p->out_count;
     mono_ns asked = world_now(p->world);
-    if (expect_read(p->step->ask, &expect, packet, why, sizeof(why)))
+    if (expect_read(with_tags(p, p->step->ask, ask, sizeof(ask)), &expect, packet, why, sizeof(why)))
         return report(p, why, NULL, (struct slice){0});
     scenario_address("127.0.0.1", &from);
     from = expect.from.family ? expect.from : from;
@@ -341,6 +354,23 @@ static int step_state(struct player *p)
     return 0;
 }
 
+/* SENT prefix TYPE count: so many questions of that type whose names begin so went out since the last step
+ * before this one, or before the SENT steps that stand together. */
+static int step_sent(struct player *p)
+{
+    char prefix[128], type[24], name[NAME_TEXT_MAX], asked[24], why[256];
+    unsigned wanted, count = 0;
+    if (sscanf(p->step->ask, "%127s %23s %u", prefix, type, &wanted) != 3)
+        return report(p, "SENT wants the beginning of a name, a type, a number", NULL, (struct slice){0});
+    for (unsigned i = p->out_counted; i < p->out_count; i++)
+        if (sscanf(p->out[i], "step %*u: %1023s %23s", name, asked) == 2)
+            count += strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(asked, type) == 0;
+    if (count == wanted)
+        return 0;
+    snprintf(why, sizeof(why), "%u questions %s... %s were sent, not %u", count, prefix, type, wanted);
+    return report(p, why, NULL, (struct slice){0});
+}
+
 static struct exchange *pending_match(struct player *p, const struct rpl_entry *entry)
 {
     LIST_FOREACH (pos, world_exchanges(p->world)) {
@@ -408,6 +438,9 @@ static int play_step(struct player *p)
 {
     mono_ns now = world_now(p->world);
     p->scripted_pending = later_steps_answer(p->step);
+    if (p->counting && p->step->kind != RPL_STEP_SENT)
+        p->out_counted = p->out_count;
+    p->counting = p->step->kind == RPL_STEP_SENT;
     if (p->trace)
         printf("step %u\n", p->step->number);
     switch (p->step->kind) {
@@ -457,6 +490,11 @@ static int play_step(struct player *p)
     case RPL_STEP_RESTART:
         world_restart(p->world);
         return 0;
+    case RPL_STEP_CLOCK:
+        world_step_clock(p->world, atoll(p->step->ask));
+        return 0;
+    case RPL_STEP_SENT:
+        return step_sent(p);
     case RPL_STEP_NOTHING:
         settle(p);
         return 0;

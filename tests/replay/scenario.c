@@ -222,6 +222,8 @@ static const struct {
     {"STATE", RPL_STEP_STATE, false},
     {"FLUSH", RPL_STEP_FLUSH, false},
     {"RESTART", RPL_STEP_RESTART, false},
+    {"CLOCK", RPL_STEP_CLOCK, false},
+    {"SENT", RPL_STEP_SENT, false},
     {"TRAFFIC", RPL_STEP_TRAFFIC, false},
     {"NOTHING", RPL_STEP_NOTHING, false},
 };

@@ -85,6 +85,8 @@ enum rpl_step_kind {
     RPL_STEP_STATE,
     RPL_STEP_FLUSH,
     RPL_STEP_RESTART,
+    RPL_STEP_CLOCK,
+    RPL_STEP_SENT,
 };
 
 struct rpl_step {

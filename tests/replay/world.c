@@ -61,6 +61,8 @@ static struct env world_env(struct world *world)
                         .random = &world->pool};
 }
 
+static void load_anchors(struct world *world);
+
 struct world *world_new(const struct world_config *config)
 {
     struct world *world = calloc(1, sizeof(*world));
@@ -85,6 +87,7 @@ struct world *world_new(const struct world_config *config)
     world->val = val_core_new(&config->val, &world->ops, &key);
     if (!world->store || !world->rec || !world->val)
         abort();
+    load_anchors(world);
     return world;
 }
 
@@ -176,6 +179,22 @@ static void take_event(struct world *world, const struct val_event *event)
     list_append(&world->events, &kept->link);
 }
 
+/* As the shell persists it: then the epoch, then it takes effect. */
+static void take_anchor(struct world *world, const struct val_action *action)
+{
+    struct env env = world_env(world);
+    struct cache_view view;
+    uint8_t zone[NAME_MAX];
+
+    out_of_memory(memstore_apply(world->store, &action->write, false));
+    if (!action->effective)
+        return;
+    name_copy(action->zone, zone);
+    memstore_view(world->store, NULL, &view);
+    val_core_set_epoch(world->val, ++world->epoch);
+    val_core_anchor_written(world->val, &env, &view, zone, true);
+}
+
 static void take_val_action(struct world *world, const struct val_action *action)
 {
     struct env env = world_env(world);
@@ -214,6 +233,9 @@ static void take_val_action(struct world *world, const struct val_action *action
         break;
     case VAL_ACTION_EVENT:
         take_event(world, action->event);
+        break;
+    case VAL_ACTION_ANCHOR:
+        take_anchor(world, action);
         break;
     }
 }
@@ -347,6 +369,16 @@ static bool try_stale(struct world *world, struct world_client *client, bool fin
         return false;
     client_answer(client, reply, size);
     return true;
+}
+
+static void load_anchors(struct world *world)
+{
+    struct env env = world_env(world);
+    struct cache_view view;
+
+    memstore_view(world->store, NULL, &view);
+    out_of_memory(val_core_load_anchors(world->val, &env, &view));
+    pump(world);
 }
 
 struct world_client *world_ask(struct world *world, struct slice packet, const struct address *from,
@@ -583,9 +615,34 @@ int world_serve_stale(struct world *world, const uint8_t *zone, const char *word
     return 0;
 }
 
+struct kept {
+    struct arena *arena;
+    struct cache_write writes[64];
+    unsigned count;
+};
+
+static int note_kept(void *ctx, const struct cache_write *write)
+{
+    struct kept *kept = ctx;
+    if (write->db != CACHE_ANCHOR || kept->count == ARRAY_SIZE(kept->writes))
+        return 0;
+    struct cache_write *copy = &kept->writes[kept->count++];
+    *copy = *write;
+    copy->key.data = arena_copy(kept->arena, write->key.data, write->key.size);
+    copy->value.data = arena_copy(kept->arena, write->value.data, write->value.size);
+    return 0;
+}
+
+/* As store_flush() does: anchors stay. */
 void world_flush(struct world *world)
 {
+    _cleanup_(arena_freep) struct arena *arena = arena_new(1u << 20);
+    struct kept kept = {.arena = arena};
+
+    memstore_each(world->store, note_kept, &kept);
     memstore_clear(world->store);
+    for (unsigned i = 0; i < kept.count; i++)
+        out_of_memory(memstore_apply(world->store, &kept.writes[i], false));
     rec_core_forget_servers(world->rec, NULL);
     raise_epoch(world);
 }
@@ -626,6 +683,12 @@ void world_restart(struct world *world)
         abort();
     val_core_set_epoch(world->val, world->epoch);
     load_kept(world);
+    load_anchors(world);
+}
+
+void world_step_clock(struct world *world, int64_t seconds)
+{
+    world->config.start.s += seconds;
 }
 
 struct exchange *world_next_exchange(struct world *world)

@@ -86,5 +86,7 @@ struct list *world_events(struct world *world);
 int world_serve_stale(struct world *world, const uint8_t *zone, const char *word);
 void world_flush(struct world *world);
 void world_restart(struct world *world);
+/* The wall clock jumps, the other goes on. */
+void world_step_clock(struct world *world, int64_t seconds);
 /* The list of clients in order of asking. */
 struct list *world_clients(struct world *world);

@@ -143,6 +143,9 @@ int zone_line(struct play_zone *zone, const char *line, char *why, size_t room)
     }
     if (strncmp(copy, "BREAK ", 6) == 0)
         return add_fault(zone, copy + 6, why, room);
+    int ring = ring_line(zone, copy, why, room);
+    if (ring >= 0)
+        return ring;
     int forged = forgery_line(zone, copy, why, room);
     if (forged >= 0)
         return forged;
@@ -429,6 +432,10 @@ static void sign_set(struct play_zone *zone, struct zone_set *set, int64_t now)
     int64_t from = now + zone->signed_from, until = now + zone->signed_until;
     if (zone_fault_of(zone, set->owner, set->type, BREAK_NO_SIGNATURE))
         return;
+    if (set->type == LDNS_RR_TYPE_DNSKEY && zone->ring_count) {
+        ring_sign(zone, set, from, until);
+        return;
+    }
     if (zone_fault_of(zone, set->owner, set->type, BREAK_FOREIGN_KEY) ||
         (zone->foreign_signer && set->type != LDNS_RR_TYPE_DNSKEY))
         key = zone->foreign;
@@ -514,10 +521,13 @@ static void add_apex(struct play_zone *zone)
     }
     for (size_t i = 0; zone->algorithm && i < ldns_key_list_key_count(zone->keys); i++)
         add_record(zone, ldns_key2rr(ldns_key_list_key(zone->keys, i)));
+    ring_records(zone, add_record);
 }
 
 static ldns_rr *zone_ds(const struct play_zone *zone, ldns_hash digest)
 {
+    if (zone->ring_count)
+        return ring_ds(zone, 0, digest);
     ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, digest);
     ldns_rr_free(key);
     return ds;
@@ -566,7 +576,8 @@ int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room)
             abort();
         for (size_t i = 0; i < ldns_rr_list_rr_count(zone->records); i++)
             add_record(zone, ldns_rr_list_rr(zone->records, i));
-        if (zone->algorithm && make_keys(zones, zone, now))
+        if (zone->algorithm &&
+            (zone->ring_count ? ring_make(zone, zones, make_key, now) : make_keys(zones, zone, now)))
             return complain(why, room, "cannot make a key", "this algorithm is not in libldns here");
         add_apex(zone);
     }
@@ -591,6 +602,11 @@ void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr 
 {
     for (const struct play_zone *zone = zones; zone; zone = zone->next) {
         bool has_parent = false;
+        for (unsigned i = 0; i < zone->ring_count; i++)
+            if (zone->ring[i].anchor)
+                fn(ctx, ring_ds(zone, i, LDNS_SHA256));
+        if (zone->ring_count)
+            continue;
         for (const struct play_zone *other = zones; other; other = other->next)
             has_parent |=
                 other != zone && other->algorithm && ldns_dname_is_subdomain(zone->apex, other->apex);

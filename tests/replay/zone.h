@@ -53,6 +53,14 @@ struct zone_set {
     ldns_rdf *hash; /* NSEC3: the hashed owner label's name, else NULL */
 };
 
+/* A key that several versions of a zone share, as KEY lines name them. */
+#define ZONE_MAX_RING 16u
+struct ring_key {
+    char name[16];
+    bool signs, revoked, anchor;
+    ldns_key *key;
+};
+
 #define ZONE_MAX_SETS    4096u
 #define ZONE_MAX_FAULTS  32u
 #define ZONE_MAX_SERVERS 16u
@@ -79,6 +87,8 @@ struct play_zone {
     ldns_rr_list *records; /* as written */
     ldns_key_list *keys;   /* [0] signs the DNSKEY set, the last signs all else */
     ldns_key *foreign;
+    struct ring_key ring[ZONE_MAX_RING]; /* key signing keys; then keys[0] signs all but the DNSKEY set */
+    unsigned ring_count;
     struct zone_set *sets;
     unsigned set_count;
 };
@@ -137,6 +147,18 @@ size_t server_spoil(const struct play_server *server, struct slice query, bool t
  */
 size_t zone_answer(const struct play_zone *zones, const struct address *server, unsigned step,
                    struct slice query, bool tcp, uint8_t *out);
+
+/* A KEY line. -1: it is none; 0; 1 and why. */
+int ring_line(struct play_zone *zone, const char *line, char *why, size_t room);
+/* Makes a zone's keys, or takes those of an earlier version. 0, or 1. */
+int ring_make(struct play_zone *zone, const struct play_zone *zones,
+              ldns_key *(*make)(const struct play_zone *zone, uint16_t flags, int64_t now), int64_t now);
+/* The DNSKEY records of the ring, as this version has them. Calls add for each. */
+void ring_records(struct play_zone *zone, void (*add)(struct play_zone *zone, ldns_rr *rr));
+void ring_sign(struct play_zone *zone, struct zone_set *set, int64_t from, int64_t until);
+/* The key tag of the key of that name, of size bytes, unrevoked. 0, or 1: there is none. */
+int ring_tag(const struct play_zone *zones, const char *name, size_t size, unsigned *ret_tag);
+ldns_rr *ring_ds(const struct play_zone *zone, unsigned index, ldns_hash digest);
 
 /* A DENY, STEAL or ADD line. -1: it is none; 0; 1 and why. */
 int forgery_line(struct play_zone *zone, const char *line, char *why, size_t room);

@@ -1,5 +1,6 @@
 /* Steps 2 and 3a: from what the cache knows, and from what validatord said. */
 
+#include "common/wire/sentinel.h"
 #include "daemons/netd/core/netd_internal.h"
 
 static bool is_apart(const void *ctx, const uint8_t *zone)
@@ -30,6 +31,16 @@ struct lookup netd_lookup(const struct netd_config *config, struct arena *arena,
                            .nsec3_budget = hashes,
                            .is_apart = config->exempt_count ? is_apart : NULL,
                            .apart_ctx = config};
+}
+
+/* RFC 8509: what such a question gets depends on validatord's trust anchors. Its verdicts may be kept in L1:
+ * a change of the anchors raises the epoch. */
+static bool is_sentinel(const struct netd_config *config, const struct netd_question *question)
+{
+    bool is_ta;
+    uint16_t tag;
+    return config->signalling && (question->flags & (FLAG_RD | FLAG_CD)) == FLAG_RD &&
+           sentinel_parse(question->qname, question->ask_type, &is_ta, &tag);
 }
 
 /* RD=0 and the cache has no answer: the closest delegation it knows, as BIND and Unbound do. */
@@ -85,7 +96,7 @@ bool stale_answer(const struct netd_config *config, struct arena *arena, const s
                   const struct cache_view *view, const struct netd_question *question,
                   struct answer *ret_answer)
 {
-    if (!view || (question->flags & FLAG_RD) == 0)
+    if (!view || (question->flags & FLAG_RD) == 0 || is_sentinel(config, question))
         return false;
     uint32_t hashes;
     struct lookup lookup = netd_lookup(config, arena, env, view, question, &hashes);
@@ -125,6 +136,8 @@ enum netd_outcome netd_core_cache(const struct netd_config *config, struct arena
     struct answer answer = {0};
     const uint8_t *next = NULL;
     bool refresh = false, keep = true;
+    if (is_sentinel(config, question))
+        return NETD_RESOLVE;
     int outcome = cache_answer(&lookup, question->qname, question->ask_type, &answer, &next);
     switch (outcome) {
     case LOOKUP_HIT:

@@ -34,6 +34,7 @@ struct netd_config {
         *exempt)[NAME_MAX]; /* zones with servers of their own (forward, stub): never special-use */
     size_t exempt_count;
     bool prefetch;
+    bool signalling; /* RFC 8509: validatord answers sentinel questions, never the cache */
     bool aggressive_denial;
     uint16_t nsec3_iterations;
     uint16_t edns_size;

@@ -9,6 +9,7 @@
 
 #include "common/base/list.h"
 #include "common/wire/message.h"
+#include "daemons/validatord/core/anchor.h"
 #include "daemons/validatord/core/denial.h"
 #include "daemons/validatord/core/signature.h"
 #include "daemons/validatord/core/validator.h"
@@ -54,7 +55,7 @@
 #define KEPT_TTLS              10u  /* x answer_ttl (5 min): how long what rests on a kept link is cached */
 #define UNPROVEN_TTL_MAX_S     900u /* a delegation that nobody proved */
 
-enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2, JOB_PROBE = 3 };
+enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2, JOB_PROBE = 3, JOB_ANCHOR = 4 };
 
 /* What a question may spend; shared by everything that works for it. */
 struct purse {
@@ -115,7 +116,8 @@ struct judge {
     bool trying;
     struct signature_try try;
     const struct rdata *only_key;
-    uint64_t verify;         /* running check, 0: none */
+    bool by_revoked; /* a key that says it is revoked counts: for that very statement (RFC 5011 2.1) */
+    uint64_t verify; /* running check, 0: none */
     struct list verify_node; /* bucket of the table of running checks */
     struct job *verify_job;  /* held until the check is answered: its bytes are in this arena */
     bool answered;
@@ -272,6 +274,21 @@ struct task {
     struct rrset_list proof; /* NSEC and NSEC3 that go with the answer, validated */
 };
 
+/* The refresh of a trust point; type 0: it only carries the bytes of an action. */
+enum anchor_step { ANCHOR_FETCH = 0, ANCHOR_CHECK = 1 };
+
+struct anchor_job {
+    struct job job; /* name: the zone's */
+    enum anchor_step step;
+    struct fetch fetch;
+    struct rrset_list keys; /* the DNSKEY RRset as fetched */
+    struct anchor_set set;
+    unsigned next; /* of its keys to be looked at */
+    bool trying, self_signed;
+    uint32_t numbers, witnesses;
+    struct judge judge;
+};
+
 struct client {
     uint64_t client, id;
 };
@@ -333,6 +350,7 @@ struct val_core {
     size_t job_count, question_count, task_count, waiting_count;
     struct job **heap;
     size_t heap_count, heap_room;
+    struct anchors anchors;
     struct action *given; /* the action whose bytes the shell may be looking at */
     struct val_stats stats;
     struct warm_slot warm[WARM_SLOTS];
@@ -350,6 +368,11 @@ static inline struct task *job_task(struct job *job)
 static inline struct zone *job_zone(struct job *job)
 {
     return CONTAINER_OF(job, struct zone, job);
+}
+
+static inline struct anchor_job *job_anchor(struct job *job)
+{
+    return CONTAINER_OF(job, struct anchor_job, job);
 }
 
 /* job.c: life of jobs. */

@@ -84,6 +84,13 @@ static struct job *job_alloc(enum job_kind kind, size_t *ret_arena_bytes)
         *ret_arena_bytes = PROBE_ARENA_BYTES;
         return probe ? &probe->job : NULL;
     }
+    case JOB_ANCHOR: {
+        struct anchor_job *anchor = calloc(1, sizeof(*anchor));
+        *ret_arena_bytes = ZONE_ARENA_BYTES;
+        if (anchor)
+            anchor->fetch.failure.ede = EDE_NONE;
+        return anchor ? &anchor->job : NULL;
+    }
     }
     return NULL;
 }
@@ -103,6 +110,9 @@ static void job_dealloc(struct job *job)
         break;
     case JOB_PROBE:
         free(job_probe(job));
+        break;
+    case JOB_ANCHOR:
+        free(job_anchor(job));
         break;
     }
 }
@@ -198,6 +208,8 @@ void val_job_unlink(struct val_core *core, struct job *job)
             val_job_release(core, &TAKE(zone->signer)->job);
     } else if (job->kind == JOB_PROBE) {
         val_probe_drop(core, job_probe(job));
+    } else if (job->kind == JOB_ANCHOR) {
+        val_fetch_cancel(core, &job_anchor(job)->fetch);
     } else {
         struct question *question = job_question(job);
         core->waiting_count -= question->client_count;
@@ -277,6 +289,11 @@ static void job_step(struct val_core *core, struct job *job)
             r = val_probe_run(core, job_probe(job));
         if (r < 0)
             val_probe_end(core, job_probe(job));
+        break;
+    case JOB_ANCHOR:
+        r = val_anchor_job_run(core, job);
+        if (r < 0)
+            val_anchor_job_fail(core, job);
         break;
     }
 }

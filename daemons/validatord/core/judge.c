@@ -118,6 +118,7 @@ int val_judge_run(struct val_core *core, struct job *job, struct judge *judge)
         if (!judge->trying) {
             signature_try_init(&judge->try, &judge->list->items[judge->index], judge->zone, judge->dnskey,
                                &core->config.algorithms, core->env->wall);
+            judge->try.by_revoked = judge->by_revoked;
             judge->trying = true;
             if (leads_out_of_zone(judge, &judge->list->items[judge->index])) {
                 judge->try.reason = (struct signature_reason){.ede = EDE_DNSSEC_BOGUS};

@@ -156,7 +156,10 @@ static bool key_worth_trying(struct signature_try *t, const struct rdata *only_k
         return false;
     if (only_key && !same_rdata(rdata, only_key))
         return false;
-    if (!dnskey_is_zone_key(&t->key)) {
+    struct dnskey as_if = t->key;
+    if (t->by_revoked)
+        as_if.flags &= (uint16_t)~DNSKEY_FLAG_REVOKE;
+    if (!dnskey_is_zone_key(&as_if)) {
         /* RFC 8914 4.12 is about the flag alone; a revoked key or another protocol is as good as no key. */
         note_reason(t, t->key.flags & DNSKEY_FLAG_ZONE ? EDE_DNSKEY_MISSING : EDE_NO_ZONE_KEY_BIT,
                     t->sig.key_tag);

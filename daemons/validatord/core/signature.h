@@ -25,6 +25,7 @@ struct signature_try {
     const struct rrset *dnskey; /* that zone's validated keys; or, for a DNSKEY RRset, the set itself */
     const struct algorithm_policy *policy;
     wall_s now;
+    bool by_revoked; /* a revoked key counts (RFC 5011 2.1): the caller's to set, after signature_try_init */
     unsigned sig_index, key_index;
     bool key_found; /* a key for this RRSIG was handed out */
     unsigned tried; /* pairs handed out, <= BUDGET_SIGNATURES_STEP */

@@ -70,7 +70,7 @@ int val_core_configure(struct val_core *core, const struct val_config *config)
     arena_free(core->config_arena);
     core->config_arena = arena;
     core->config = copy;
-    return 0;
+    return val_anchors_configured(core);
 }
 
 struct val_core *val_core_new(const struct val_config *config, const struct crypto_ops *crypto,
@@ -89,6 +89,7 @@ struct val_core *val_core_new(const struct val_config *config, const struct cryp
     list_init(&core->ready);
     list_init(&core->actions);
     list_init(&core->ntas);
+    val_anchors_init(core);
     core->scratch = arena_new(SCRATCH_ARENA_BYTES);
     if (!core->scratch || val_incidents_new(core) < 0 || val_core_configure(core, config) < 0) {
         val_incidents_free(core);
@@ -124,6 +125,7 @@ void val_core_free(struct val_core *core)
     assert(core->job_count == 0);
     val_incidents_free(core);
     arena_free(core->scratch);
+    val_anchors_fini(core);
     arena_free(core->config_arena);
     free(core->heap);
     free(core);
@@ -307,7 +309,12 @@ static void deadline_reached(struct val_core *core, struct job *job)
     }
     val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "time ran out");
     why.budget = why.transport = true;
-    if (job->kind == JOB_TASK) {
+    if (job->kind == JOB_ANCHOR) {
+        if (spent)
+            val_anchor_job_fail(core, job);
+        else
+            val_fetch_resume(core, &job_anchor(job)->fetch);
+    } else if (job->kind == JOB_TASK) {
         struct task *task = job_task(job);
         if (job->finished)
             val_job_unlink(core, job);
@@ -352,12 +359,42 @@ int val_core_tick(struct val_core *core, const struct env *env, const struct cac
         val_incidents_tick(core);
         val_incidents_schedule(core);
     }
+    val_anchors_tick(core);
     return leave(core, 0);
 }
 
 mono_ns val_core_deadline(const struct val_core *core)
 {
-    return mono_earlier(core->next_probe, core->heap_count ? core->heap[0]->timer : MONO_NEVER);
+    mono_ns next = mono_earlier(core->next_probe, core->anchors.due);
+    return mono_earlier(next, core->heap_count ? core->heap[0]->timer : MONO_NEVER);
+}
+
+int val_core_load_anchors(struct val_core *core, const struct env *env, const struct cache_view *view)
+{
+    enter(core, env, view);
+    return leave(core, val_anchors_load(core));
+}
+
+void val_core_anchor_written(struct val_core *core, const struct env *env, const struct cache_view *view,
+                             const uint8_t *zone, bool kept)
+{
+    enter(core, env, view);
+    val_anchor_written(core, zone, kept);
+    (void)leave(core, 0);
+}
+
+int val_core_anchor_add(struct val_core *core, const struct env *env, const struct cache_view *view,
+                        const uint8_t *zone, uint16_t type, const struct rdata *rdata)
+{
+    enter(core, env, view);
+    return leave(core, val_anchors_add(core, zone, type, rdata));
+}
+
+int val_core_anchor_remove(struct val_core *core, const struct env *env, const struct cache_view *view,
+                           const uint8_t *zone, int tag, bool force)
+{
+    enter(core, env, view);
+    return leave(core, val_anchors_remove(core, zone, tag, force));
 }
 
 void val_core_set_epoch(struct val_core *core, uint64_t epoch)

@@ -14,6 +14,7 @@
 #include "common/base/env.h"
 #include "common/base/siphash.h"
 #include "common/cache/lookup.h"
+#include "daemons/validatord/core/anchor_state.h"
 #include "daemons/validatord/core/crypto.h"
 #include "daemons/validatord/core/keys.h"
 
@@ -22,6 +23,7 @@ struct val_core;
 struct val_anchor {
     uint8_t zone[NAME_MAX];
     uint16_t type; /* TYPE_DS or TYPE_DNSKEY */
+    bool builtin;
     struct rdata rdata;
 };
 
@@ -30,6 +32,8 @@ struct val_config {
     bool validate;
     const struct val_anchor *anchors;
     size_t anchor_count;
+    bool anchor_updates;                  /* RFC 5011 */
+    bool signalling;                      /* RFC 8145, 8509 */
     const uint8_t *const *insecure_zones; /* local policy */
     size_t insecure_zone_count;
     const uint8_t *const *forward_zones; /* apexes; kept delegations do not apply below them */
@@ -85,6 +89,8 @@ enum val_action_kind {
     VAL_ACTION_VERDICT, /* to netd */
     VAL_ACTION_WRITE,   /* to the writer and, at once, into the overlay */
     VAL_ACTION_EVENT,   /* to the log, and to whoever acts on it */
+    VAL_ACTION_ANCHOR,  /* a trust point's record, and what happened to it, for the log. Effective: persisted
+                           and synced with a raised epoch, then val_core_anchor_written; else as WRITE */
 };
 
 struct val_action {
@@ -107,10 +113,14 @@ struct val_action {
     uint64_t client, id;
     const struct answer *answer;
     uint64_t epoch;
-    /* WRITE */
+    /* WRITE, ANCHOR */
     struct cache_write write;
     /* EVENT */
     const struct val_event *event;
+    /* ANCHOR */
+    const uint8_t *zone;
+    const struct anchor_events *events;
+    bool effective, asked; /* asked: by the operator, who waits for the outcome */
 };
 
 struct val_event;
@@ -155,6 +165,39 @@ int val_core_nta_add(struct val_core *core, const struct env *env, const uint8_t
 void val_core_nta_failures(struct val_core *core, const uint8_t *name, const struct val_probe_target *targets,
                            unsigned count, uint16_t ede, struct slice text);
 int val_core_nta_remove(struct val_core *core, const uint8_t *name);
+
+/* Trust anchors that roll (RFC 5011). Once after the start, and after each val_core_configure(): the records
+ * of CACHE_ANCHOR are read and set against the configuration: what is newly configured is in force at once,
+ * what was revoked stays revoked. Until then the configured anchors are in force as they are. 0 or -errno. */
+int val_core_load_anchors(struct val_core *core, const struct env *env, const struct cache_view *view);
+/* An effective VAL_ACTION_ANCHOR of this zone was persisted, and the epoch raised; or it could not be. */
+void val_core_anchor_written(struct val_core *core, const struct env *env, const struct cache_view *view,
+                             const uint8_t *zone, bool kept);
+/* The operator's: an effective VAL_ACTION_ANCHOR follows when the outcome is 0. tag < 0: all keys of the
+ * zone. force: a revoked key is forgotten. */
+enum val_anchor_outcome {
+    VAL_ANCHOR_OK = 0,
+    VAL_ANCHOR_UNUSABLE = 1,   /* add: malformed, not a zone key, revoked, or nothing we can verify with */
+    VAL_ANCHOR_REVOKED = 2,    /* add: the zone revoked it; remove: needs force */
+    VAL_ANCHOR_FULL = 3,       /* add: CACHE_ANCHOR_KEYS keys, or ANCHOR_POINTS_MAX zones */
+    VAL_ANCHOR_BUSY = 4,       /* a change of this zone's is being written */
+    VAL_ANCHOR_UNKNOWN = 5,    /* remove: no such key */
+    VAL_ANCHOR_CONFIGURED = 6, /* remove: the configuration or the program has it */
+};
+int val_core_anchor_add(struct val_core *core, const struct env *env, const struct cache_view *view,
+                        const uint8_t *zone, uint16_t type, const struct rdata *rdata);
+int val_core_anchor_remove(struct val_core *core, const struct env *env, const struct cache_view *view,
+                           const uint8_t *zone, int tag, bool force);
+/* Each trust point with its record, and how long until its next refresh (< 0: none is due). 0 or what fn
+ * returned. */
+struct val_trust_point {
+    const uint8_t *zone;
+    const struct cache_anchor *record;
+    bool in_force[CACHE_ANCHOR_KEYS];
+    int64_t refresh_in_s;
+};
+int val_core_trust_points(const struct val_core *core, const struct env *env,
+                          int (*fn)(void *ctx, const struct val_trust_point *point), void *ctx);
 
 struct val_incident;
 

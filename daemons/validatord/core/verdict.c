@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "common/base/text.h"
 #include "daemons/validatord/core/incident.h"
 
 void verdict_add_failure(struct answer *answer, const struct failure *failure)
@@ -146,10 +147,31 @@ void verdict_refuse(struct val_core *core, struct question *question, const stru
     count(core, question->job.name, answer);
 }
 
+/* RFC 8509 2.2: SERVFAIL in place of a secure answer, when the label says what is not so. */
+static void answer_sentinel(struct val_core *core, struct question *question)
+{
+    struct answer *answer = &question->answer;
+    char buf[ANSWER_EDE_TEXT];
+    struct text text = text_make(buf, sizeof(buf));
+    bool trusted;
+    uint16_t tag;
+
+    if (question->job.checking_disabled || answer->security != SECURITY_SECURE ||
+        answer->rcode == RCODE_SERVFAIL ||
+        !val_anchor_sentinel_denies(core, question->job.name, question->job.type, &tag, &trusted))
+        return;
+    text_add(&text, "root key sentinel: key tag ");
+    text_add_uint(&text, tag);
+    text_add(&text, trusted ? " is a trust anchor" : " is no trust anchor");
+    *answer = (struct answer){.rcode = RCODE_SERVFAIL, .security = SECURITY_INDETERMINATE};
+    answer_add_ede(answer, EDE_OTHER, buf, text.size);
+}
+
 void verdict_send(struct val_core *core, struct question *question)
 {
     struct answer *answer = &question->answer;
 
+    answer_sentinel(core, question);
     if (answer->ttl == UINT32_MAX)
         answer->ttl = 0;
     for (unsigned i = 0; i < question->client_count; i++) {

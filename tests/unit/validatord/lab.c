@@ -302,6 +302,23 @@ struct pending {
     enum verify_outcome outcome;
 };
 
+/* As the shell persists it, at once; or fails to. */
+static void lab_take_anchor(struct lab *lab, const struct val_action *action)
+{
+    uint8_t zone[NAME_MAX];
+
+    for (unsigned i = 0; i < action->events->count; i++)
+        lab->anchor_events[action->events->list[i].kind]++;
+    name_copy(action->zone, zone);
+    if (!lab->anchors_unwritable)
+        assert_int_equal(memstore_apply(lab->store, &action->write, false), 0);
+    if (!action->effective)
+        return;
+    if (!lab->anchors_unwritable)
+        val_core_set_epoch(lab->core, ++lab->epoch);
+    val_core_anchor_written(lab->core, &lab->env, &lab->view, zone, !lab->anchors_unwritable);
+}
+
 void lab_drive(struct lab *lab)
 {
     for (;;) {
@@ -336,6 +353,9 @@ void lab_drive(struct lab *lab)
                 assert_int_equal(memstore_apply(lab->store, &action.write, false), 0);
                 break;
             case VAL_ACTION_EVENT:
+                break;
+            case VAL_ACTION_ANCHOR:
+                lab_take_anchor(lab, &action);
                 break;
             }
         }

@@ -80,6 +80,9 @@ struct lab {
     bool hold_fetches; /* fetches are noted, not answered */
     bool down;         /* every fetch ends unreachable */
     bool no_verify;    /* signature checks are answered BAD */
+    bool anchors_unwritable;
+    uint64_t epoch;
+    unsigned anchor_events[32]; /* by enum anchor_event_kind */
     uint64_t held[LAB_FETCHES];
     unsigned held_count;
     /* what was seen */
