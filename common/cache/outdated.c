@@ -19,7 +19,34 @@ bool outdated_concerns(unsigned pick, enum cache_db db)
     }
 }
 
-static int negative(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value)
+static int encoded(int r)
+{
+    return r < 0 ? r : r > 0 ? OUTDATED_REMOVE : OUTDATED_REPLACE;
+}
+
+/* Does an EDE say that it came under an NTA? */
+static bool tells_nta(const struct cache_neg *neg)
+{
+    for (unsigned i = 0; i < neg->ede_count; i++)
+        if (neg->ede[i].code == EDE_NEGATIVE_TRUST_ANCHOR)
+            return true;
+    return false;
+}
+
+static void untell_nta(struct cache_neg *neg)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < neg->ede_count; i++)
+        if (neg->ede[i].code != EDE_NEGATIVE_TRUST_ANCHOR)
+            neg->ede[kept++] = neg->ede[i];
+    neg->ede_count = (uint8_t)kept;
+}
+
+/* What validated by a kept DS, below an NTA or in an incident, is asked for anew when that ends; but it is
+ * still the last good answer, should nothing come: it expires. */
+static int negative(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value,
+                    struct slice *ret_value)
 {
     struct cache_neg neg;
     int r = cache_neg_decode(arena, key, value, &neg);
@@ -28,17 +55,21 @@ static int negative(struct arena *arena, unsigned pick, wall_s since, struct sli
         return r < 0 ? r : OUTDATED_REMOVE;
     if (neg.kind == CACHE_NEG_FAILURE)
         return pick & PICK_FAILURES ? OUTDATED_REMOVE : OUTDATED_NO;
-    if ((pick & PICK_NEGATIVE) || ((pick & PICK_CONTINUED) && neg.continued))
+    if (pick & PICK_NEGATIVE)
         return OUTDATED_REMOVE;
-    bool told = false;
-    for (unsigned i = 0; i < neg.ede_count; i++)
-        told = told || neg.ede[i].code == EDE_NEGATIVE_TRUST_ANCHOR;
-    return (pick & PICK_NTA) && neg.security != SECURITY_SECURE && (told || neg.stored.s >= since.s)
-               ? OUTDATED_REMOVE
-               : OUTDATED_NO;
+    bool told = (pick & PICK_NTA) && tells_nta(&neg);
+    if ((pick & PICK_NTA) && neg.security != SECURITY_SECURE && (told || neg.stored.s >= since.s))
+        return OUTDATED_REMOVE;
+    if (!told && !((pick & PICK_CONTINUED) && neg.continued && neg.expires.s > neg.stored.s))
+        return OUTDATED_NO;
+    if (told)
+        untell_nta(&neg);
+    neg.expires = neg.stored;
+    return encoded(cache_neg_encode(arena, key, &neg, ret_value));
 }
 
-static int positive(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value)
+static int positive(struct arena *arena, unsigned pick, wall_s since, struct slice key, struct slice value,
+                    struct slice *ret_value)
 {
     uint8_t name[NAME_MAX];
     struct cache_rr rr;
@@ -49,12 +80,15 @@ static int positive(struct arena *arena, unsigned pick, wall_s since, struct sli
     int r = cache_rr_decode(arena, key, value, name, type, &rr);
     if (r != 0)
         return r < 0 ? r : OUTDATED_REMOVE;
-    if ((pick & PICK_CONTINUED) && rr.continued)
+    bool told = (pick & PICK_NTA) && rr.ede == EDE_NEGATIVE_TRUST_ANCHOR;
+    if ((pick & PICK_NTA) && rr.rrset.security != SECURITY_SECURE && (told || rr.stored.s >= since.s))
         return OUTDATED_REMOVE;
-    return (pick & PICK_NTA) && rr.rrset.security != SECURITY_SECURE &&
-                   (rr.ede == EDE_NEGATIVE_TRUST_ANCHOR || rr.stored.s >= since.s)
-               ? OUTDATED_REMOVE
-               : OUTDATED_NO;
+    if (!told && !((pick & PICK_CONTINUED) && rr.continued && rr.expires.s > rr.stored.s))
+        return OUTDATED_NO;
+    if (told)
+        rr.ede = 0;
+    rr.expires = rr.stored;
+    return encoded(cache_rr_encode(arena, key, &rr, ret_value));
 }
 
 /* What was learnt under the NTA lies beside what had validated: only that goes. */
@@ -76,8 +110,7 @@ static int zone_record(struct arena *arena, struct slice key, struct slice value
     zone.loose_glue = (struct rrset_list){0};
     if (!zone.has_delegation && zone.ds_state == DS_UNKNOWN && !zone.has_dnskey)
         return OUTDATED_REMOVE;
-    r = cache_zone_encode(arena, key, &zone, ret_value);
-    return r < 0 ? r : r > 0 ? OUTDATED_REMOVE : OUTDATED_REPLACE;
+    return encoded(cache_zone_encode(arena, key, &zone, ret_value));
 }
 
 int outdated_entry(struct arena *arena, unsigned pick, wall_s nta_since, enum cache_db db, struct slice key,
@@ -85,9 +118,9 @@ int outdated_entry(struct arena *arena, unsigned pick, wall_s nta_since, enum ca
 {
     switch (db) {
     case CACHE_NEG:
-        return negative(arena, pick, nta_since, key, value);
+        return negative(arena, pick, nta_since, key, value, ret_value);
     case CACHE_RR:
-        return positive(arena, pick, nta_since, key, value);
+        return positive(arena, pick, nta_since, key, value, ret_value);
     case CACHE_ZONE:
         return zone_record(arena, key, value, ret_value);
     default:

@@ -6,10 +6,11 @@
 #include "common/cache/entry.h"
 
 enum outdated_pick {
-    PICK_FAILURES = 1,  /* remembered failures */
-    PICK_NEGATIVE = 2,  /* NXDOMAIN and NODATA */
-    PICK_NTA = 4,       /* what was accepted under a negative trust anchor: RFC 7646 2 */
-    PICK_CONTINUED = 8, /* what rests on a kept link: DESIGN 5 rule 1 */
+    PICK_FAILURES = 1, /* remembered failures */
+    PICK_NEGATIVE = 2, /* NXDOMAIN and NODATA */
+    PICK_NTA =
+        4, /* what was accepted under a negative trust anchor: RFC 7646 2. What validated there expires */
+    PICK_CONTINUED = 8, /* what rests on a kept link expires: DESIGN 5 rule 1 */
 };
 
 /* The databases in which there is something to pick, for that pick. */

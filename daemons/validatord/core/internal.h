@@ -413,6 +413,8 @@ void val_action_drop_given(struct val_core *core);
 enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
 /* *ret_labels: of the zone of the rule; with GOVERNED_ANCHOR that may be one whose DS is kept below an NTA.
  */
+/* What validates at this name does so by a DS that is kept below an NTA: no AD (DESIGN 5, "NTA"). */
+bool policy_is_kept_below_nta(const struct val_core *core, const uint8_t *name);
 bool policy_has_anchor(const struct val_core *core, const uint8_t *zone);
 enum governed policy_governs(const struct val_core *core, const uint8_t *name, unsigned *ret_labels);
 /* Starts the probes that are due; and when the next one is. */

@@ -179,6 +179,24 @@ const struct val_probe_report *val_core_nta_report(const struct val_core *core, 
     return nta->report.result == VAL_PROBE_NEVER ? NULL : &nta->report;
 }
 
+bool policy_is_kept_below_nta(const struct val_core *core, const uint8_t *name)
+{
+    unsigned anchor = 0, nta = 0;
+    bool found = false;
+
+    for (size_t i = 0; i < core->config.anchor_count; i++)
+        if (name_is_under(name, core->config.anchors[i].zone))
+            anchor = MAX(anchor, name_labels(core->config.anchors[i].zone));
+    LIST_FOREACH (node, &core->ntas) {
+        const struct nta *one = CONTAINER_OF(node, struct nta, node);
+        if (one->expires.s > core->env->wall.s && name_is_under(name, one->name)) {
+            found = true;
+            nta = MAX(nta, name_labels(one->name));
+        }
+    }
+    return found && nta >= anchor;
+}
+
 /* Is a DS kept here whose signature has not expired? What the zone above the NTA's breakage once signed still
  * holds.
  */

@@ -98,6 +98,10 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
         }
     }
     rest_on_chain(core, task);
+    if (security == SECURITY_SECURE && policy_is_kept_below_nta(core, task->job.name)) {
+        task->authentic = false;
+        val_nta_reason(core, task->job.name, &task->insecure);
+    }
     set_ttl(core, task);
     val_failure_forget(core, &task->job, task->job.name, task->job.type);
     switch (f->kind) {
