@@ -121,7 +121,9 @@ class Judge:
         def per(low, high):
             return figures.share(figures.upstream(self.truth, low, high), len(self.window(low, high)))
         healthy, outage = per(t.warm, t.broken), per(self.low, self.high)
-        self.at_most("authoritative packets per client question in the outage", outage, 0.6)
+        if self.run.scale.factor <= 60:
+            # Faster than that, the shortest TTLs are a second and no longer in proportion: only the ratio tells.
+            self.at_most("authoritative packets per client question in the outage", outage, 0.6)
         self.at_most("the same against the healthy phase (%.3f)" % (healthy or 0),
                      outage / healthy if outage is not None and healthy else None, 1.5, " times")
 
@@ -153,6 +155,7 @@ class Judge:
         ends = self.scenario.ad_ends(j.record)
         if ends is not None and ends[0] + 1.0 < j.at < ends[1]:
             return True
+        # A kept DS below the NTA still validates, but the chain to it ends at the NTA.
         return bool(t.nta and j.record.zone.endswith(".de.") and t.nta + 1.0 < j.at < t.repaired)
 
     def repaired(self):

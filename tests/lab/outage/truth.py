@@ -46,7 +46,7 @@ class Truth:
                 if p.an:
                     self.data[(p.name, p.rdtype)].append(at)
                 self.zone_data[zone_of(p.name)].append(at)
-            elif p.server in parents and p.ns and p.rcode == 0:
+            elif p.server in parents and (p.ns or p.an) and p.rcode == 0:
                 self.referrals[zone_of(p.name)].append(at)
 
     def published(self, version, at, record):
