@@ -223,7 +223,7 @@ static bool answer_stale(struct val_core *core, struct question *question, const
             return false;
         verdict_start(answer);
     }
-    if (!stale.stale && !stale.continued && !core->config.stale.enabled)
+    if (!stale.stale && !stale.continued && !core->config.stale.enabled && !question->refresh)
         return false; /* put together from what failed answers had: not where the rule is off */
     if (verdict_merge(question, &stale) < 0)
         return false;

@@ -111,6 +111,19 @@ static bool wants(const struct zone *zone)
     return (zone->want_ds && !zone->ds_done) || (zone->want_trust && !zone->trust_done);
 }
 
+/* A zone at rest is not looked at again, so it goes before the first of what it rests on ends: else an answer
+ * could say nothing of a link that is past its TTL. What has ended already is told as continued. */
+static uint64_t rest_ms(const struct val_core *core, const struct zone *zone)
+{
+    const struct cache_zone *rec = &zone->rec;
+    wall_s now = core->env->wall;
+    bool ds = zone->ds_done && rec->ds_state != DS_UNKNOWN, keys = zone->trust_done && rec->has_dnskey;
+    bool ends = (ds && cache_ttl_left(rec->ds_validated, rec->ds_expires, now) == 1) ||
+                (keys && cache_ttl_left(rec->dnskey_validated, rec->dnskey_expires, now) == 1);
+
+    return ends ? 0 : LINGER_ZONE_MS;
+}
+
 int val_zone_run(struct val_core *core, struct zone *zone)
 {
     bool ds_before = zone->ds_done, trust_before = zone->trust_done;
@@ -131,7 +144,7 @@ int val_zone_run(struct val_core *core, struct zone *zone)
         if (zone->job.type == ZONE_RENEWAL)
             val_warm_end(core, zone);
         else
-            val_job_linger(core, &zone->job, LINGER_ZONE_MS);
+            val_job_linger(core, &zone->job, rest_ms(core, zone));
     } else if (!zone->ds_fetch.again && !zone->key_fetch.again) {
         mono_ns kept =
             mono_earlier(val_fetch_deadline(&zone->ds_fetch), val_fetch_deadline(&zone->key_fetch));
