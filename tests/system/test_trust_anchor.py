@@ -101,3 +101,25 @@ def test_an_anchor_takes_effect_at_once(resolver):
     assert resolver.ctl("trust-anchor", "remove", zone).returncode == OK
     resolver.ctl("flush-caches", "--bogus")
     assert resolver.ask("www3." + name).rcode() in (0, 3)
+
+
+def test_the_root_is_refreshed_and_signalled_once(make_resolver, sniffer):
+    """RFC 5011 2.3 and RFC 8145: soon after the start, and not again after a kill -9."""
+    resolver = make_resolver("refresh", extra={"dnssec": {"anchor_updates": "true", "signalling": "true"}}, start=False)
+    mark = sniffer.mark()
+    resolver.start()
+    deadline = time.monotonic() + 40
+    while not listed(resolver, ".")[0].get("refreshed_at_s"):
+        assert time.monotonic() < deadline, (listed(resolver), resolver.log_tail())
+        time.sleep(0.5)
+    [root] = listed(resolver, ".")
+    assert root["state"] == "valid" and 3500 < root["next_refresh_s"] <= 15 * 86400, root
+    signals = [q for q in sniffer.since(mark) if q[1].startswith("_ta-")]
+    assert {q[1].rstrip(".") for q in signals} == {"_ta-%04x" % root["key_tag"]}, signals
+    pid = resolver.pids()["holdfast-validatord"]
+    mark = sniffer.mark()
+    time.sleep(0.5)  # a commit interval: the times are written like any entry
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(14)   # longer than a refresh that is due waits after a start
+    assert not [q for q in sniffer.since(mark) if q[1].startswith("_ta-")]
+    assert listed(resolver, ".")[0]["refreshed_at_s"] == root["refreshed_at_s"]
