@@ -209,6 +209,20 @@ static void seed_cache(struct arena *arena, const char *directory)
                             .author = slice_make("who", 3)};
     CHECK(cache_nta_encode(arena, cache_key_slice(&key), &nta, &value) == 0);
     seed_value(directory, "nta", ENTRY_NTA, &key, value);
+    struct cache_anchor anchor = {.refreshed = now, .signalled = now, .interval_s = 86400, .retry_s = 17280};
+    anchor.keys[0] = (struct anchor_key){.state = ANCHOR_VALID,
+                                         .sources = ANCHOR_BUILTIN,
+                                         .tag = 38696,
+                                         .algorithm = ALG_RSASHA256,
+                                         .digest_type = 2,
+                                         .digest_size = 32,
+                                         .since = now};
+    anchor.keys[2] = anchor.keys[0];
+    anchor.keys[2].state = ANCHOR_ADDPEND;
+    anchor.keys[2].hold_down_s = 2592000;
+    anchor.keys[2].witnesses = 1;
+    CHECK(cache_anchor_encode(arena, cache_key_slice(&key), &anchor, &value) == 0);
+    seed_value(directory, "anchor", ENTRY_ANCHOR, &key, value);
 }
 
 /* Scripts for fuzz_recursor_reply: the switches, a first fetch, then replies. */

@@ -524,15 +524,6 @@ static void add_apex(struct play_zone *zone)
     ring_records(zone, add_record);
 }
 
-static ldns_rr *zone_ds(const struct play_zone *zone, ldns_hash digest)
-{
-    if (zone->ring_count)
-        return ring_ds(zone, 0, digest);
-    ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, digest);
-    ldns_rr_free(key);
-    return ds;
-}
-
 /* One DS for each digest that the zone's ds= names. */
 static void add_digests(struct play_zone *parent, const struct play_zone *child)
 {
@@ -596,21 +587,4 @@ int zones_sign(struct play_zone *zones, int64_t now, char *why, size_t room)
         }
     }
     return 0;
-}
-
-void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr *ds), void *ctx)
-{
-    for (const struct play_zone *zone = zones; zone; zone = zone->next) {
-        bool has_parent = false;
-        for (unsigned i = 0; i < zone->ring_count; i++)
-            if (zone->ring[i].anchor)
-                fn(ctx, ring_ds(zone, i, LDNS_SHA256));
-        if (zone->ring_count)
-            continue;
-        for (const struct play_zone *other = zones; other; other = other->next)
-            has_parent |=
-                other != zone && other->algorithm && ldns_dname_is_subdomain(zone->apex, other->apex);
-        if (zone->algorithm && (!has_parent || zone->anchor))
-            fn(ctx, zone_ds(zone, LDNS_SHA256));
-    }
 }

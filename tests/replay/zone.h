@@ -158,6 +158,8 @@ void ring_records(struct play_zone *zone, void (*add)(struct play_zone *zone, ld
 void ring_sign(struct play_zone *zone, struct zone_set *set, int64_t from, int64_t until);
 /* The key tag of the key of that name, of size bytes, unrevoked. 0, or 1: there is none. */
 int ring_tag(const struct play_zone *zones, const char *name, size_t size, unsigned *ret_tag);
+/* The DS of the key that signs the DNSKEY set. */
+ldns_rr *zone_ds(const struct play_zone *zone, ldns_hash digest);
 ldns_rr *ring_ds(const struct play_zone *zone, unsigned index, ldns_hash digest);
 
 /* A DENY, STEAL or ADD line. -1: it is none; 0; 1 and why. */

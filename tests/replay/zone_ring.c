@@ -1,5 +1,5 @@
-/* Keys that roll: versions of one zone share the keys that their KEY lines name, so that a scenario can add,
- * revoke and remove one from step to step. */
+/* Keys as trust anchors, and keys that roll: versions of one zone share the keys that their KEY lines name,
+ * so that a scenario can add, revoke and remove one from step to step. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,4 +120,30 @@ int ring_tag(const struct play_zone *zones, const char *name, size_t size, unsig
             return 0;
         }
     return 1;
+}
+
+ldns_rr *zone_ds(const struct play_zone *zone, ldns_hash digest)
+{
+    if (zone->ring_count)
+        return ring_ds(zone, 0, digest);
+    ldns_rr *key = ldns_key2rr(ldns_key_list_key(zone->keys, 0)), *ds = ldns_key_rr2ds(key, digest);
+    ldns_rr_free(key);
+    return ds;
+}
+
+void zones_anchors(const struct play_zone *zones, void (*fn)(void *ctx, ldns_rr *ds), void *ctx)
+{
+    for (const struct play_zone *zone = zones; zone; zone = zone->next) {
+        bool has_parent = false;
+        for (unsigned i = 0; i < zone->ring_count; i++)
+            if (zone->ring[i].anchor)
+                fn(ctx, ring_ds(zone, i, LDNS_SHA256));
+        if (zone->ring_count)
+            continue;
+        for (const struct play_zone *other = zones; other; other = other->next)
+            has_parent |=
+                other != zone && other->algorithm && ldns_dname_is_subdomain(zone->apex, other->apex);
+        if (zone->algorithm && (!has_parent || zone->anchor))
+            fn(ctx, zone_ds(zone, LDNS_SHA256));
+    }
 }
