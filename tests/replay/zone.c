@@ -530,6 +530,8 @@ static void add_digests(struct play_zone *parent, const struct play_zone *child)
     char copy[128], *save;
     snprintf(copy, sizeof(copy), "%s", child->digests ? child->digests : "sha256");
     for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        if (strcmp(w, "none") == 0)
+            continue;
         ldns_hash digest = strcmp(w, "sha1") == 0     ? LDNS_SHA1
                            : strcmp(w, "sha384") == 0 ? LDNS_SHA384
                                                       : LDNS_SHA256;

@@ -135,9 +135,32 @@ static bool use_kept(struct val_core *core, struct zone *zone, bool anchored, co
     return true;
 }
 
+/* A child that fails under its kept DS has rolled, or gone unsigned, or is attacked: nobody can tell, so the
+ * reason names the DS (DESIGN 5). */
+static void name_kept_ds(struct zone *zone)
+{
+    struct failure *failure = &zone->failure;
+    struct chain *chain = &zone->chain;
+    struct text text;
+    struct failure was = *failure;
+    size_t size = 0;
+
+    if (!chain->continued || chain->labels != name_labels(zone->job.name))
+        return;
+    while (size < chain->kept.text_size && chain->kept.text[size] != ';')
+        size++;
+    text = text_make(failure->text, sizeof(failure->text));
+    text_add_bytes(&text, was.text, was.text_size);
+    text_add(&text, "; ");
+    text_add_bytes(&text, chain->kept.text, size);
+    failure->text_size = (uint16_t)text.size;
+}
+
 static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own, bool anchored)
 {
     val_failure_better(&zone->failure, why);
+    if (own)
+        name_kept_ds(zone);
     if (own)
         val_failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
     if (!use_kept(core, zone, anchored, &zone->failure))
