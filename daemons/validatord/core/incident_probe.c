@@ -59,7 +59,7 @@ void incident_open(struct val_core *core, struct job *by, struct incident *incid
     begin(core, incident);
     incident->since = core->env->wall;
     incident->probes_failed = 1;
-    incident->next_probe = mono_add_ms(core->env->mono, incident_back_off_s(core, incident) * 1000);
+    incident->next_probe = mono_add_ms(core->env->mono, incident_back_off_s(core, incident) * 900);
     core->stats.incidents_opened++;
     persist(core, by, incident);
     val_event(core, VAL_EVENT_INCIDENT_OPENED, incident->zone, &incident->why, false, incident->since);
@@ -88,7 +88,8 @@ static void take_cause(struct incident *incident)
     if (report->ede == EDE_NONE || report->result == VAL_PROBE_SILENT)
         return;
     memcpy(why.text, report->text, report->text_size);
-    if (incident->why.transport)
+    /* without keys nothing that was seen of the rest is the cause */
+    if (incident->why.transport || !report->keys_good)
         incident->why = why;
     else
         val_failure_better(&incident->why, &why);
@@ -141,7 +142,8 @@ static void incident_still_probed(struct val_core *core, struct job *by, struct 
     }
     take_cause(incident);
     incident->probes_failed++;
-    incident->next_probe = mono_add_ms(core->env->mono, incident_back_off_s(core, incident) * 1000);
+    /* From beginning to beginning, and a little less: what the probe takes is within the interval. */
+    incident->next_probe = mono_add_ms(incident->begun, incident_back_off_s(core, incident) * 900);
     if (incident->report.result != VAL_PROBE_SILENT && degraded != incident->degraded) {
         incident->degraded = degraded;
         val_event(core, VAL_EVENT_INCIDENT_CHANGED, incident->zone, &incident->why, degraded,
@@ -174,6 +176,7 @@ void val_incidents_tick(struct val_core *core)
         struct incident *incident = CONTAINER_OF(node, struct incident, age_node);
         if (incident->probing || !mono_reached(core->env->mono, incident->next_probe))
             continue;
+        incident->begun = core->env->mono;
         incident->probing =
             val_probe_start(core, incident->zone, false, incident->targets, incident->child_count) != NULL;
         /* without memory, again later */

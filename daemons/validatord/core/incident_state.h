@@ -17,7 +17,7 @@ struct incident {
     bool open, degraded, advised;
     bool was_open; /* one that ended at `ended` */
     bool probing;
-    mono_ns ended, next_probe, probed;
+    mono_ns ended, next_probe, begun, probed; /* begun, probed: of the last probe */
     mono_ns not_before; /* of the next probe of a suspicion, after one that did not confirm it */
     wall_s since;
     unsigned probes_failed;

@@ -66,12 +66,20 @@ static uint64_t digest(struct val_core *core, const struct rrset_list *list)
     return sum ? sum : 1;
 }
 
+/* The key that the DS names, and that nobody has: the first of them. 0: none. */
+static uint16_t named_tag(const struct probe *probe)
+{
+    struct ds ds;
+
+    return probe->points.count && ds_parse(&probe->points.rdata[0], &ds) == 0 ? ds.tag : 0;
+}
+
 static int judge_keys(struct val_core *core, struct probe *probe, struct probe_ask *ask)
 {
     struct failure why = {.ede = EDE_NONE};
 
     if (ask->finding.kind != FINDING_POSITIVE) {
-        val_failure_rrset(&why, EDE_DNSKEY_MISSING, probe->zone, TYPE_DNSKEY, 0);
+        val_failure_rrset(&why, EDE_DNSKEY_MISSING, probe->zone, TYPE_DNSKEY, named_tag(probe));
         return verdict(probe, ask, VAL_PROBE_INVALID, &why);
     }
     struct rrset *set = &ask->finding.main.items[0];
@@ -95,7 +103,7 @@ static int judge_keys(struct val_core *core, struct probe *probe, struct probe_a
         ask->key_trying = false;
     }
     if (why.ede == EDE_NONE)
-        val_failure_rrset(&why, EDE_DNSKEY_MISSING, probe->zone, TYPE_DNSKEY, 0);
+        val_failure_rrset(&why, EDE_DNSKEY_MISSING, probe->zone, TYPE_DNSKEY, named_tag(probe));
     return verdict(probe, ask, VAL_PROBE_INVALID, &why);
 }
 
