@@ -68,8 +68,11 @@ static void print_evidence(struct ctl *ctl, const json_t *advice)
             json_is_true(json_object_get(probe, "keys_match_ds"))
                 ? "agree: the DNSKEY set validates, so signatures were made with another key or have expired"
                 : "do not agree: no key of the zone is one that its DS names");
-    fprintf(ctl->out, "    servers:       all %zu addresses serve the same, over UDP and TCP\n",
-            json_array_size(json_object_get(probe, "servers")));
+    fprintf(ctl->out, "    servers:       %zu addresses serve %s, over UDP and TCP\n",
+            json_array_size(json_object_get(probe, "servers")),
+            json_is_true(json_object_get(probe, "servers_differ"))
+                ? "the same data, but differ in its signatures"
+                : "the same");
     if (same + changed > 0)
         fprintf(ctl->out, "    data:          %lld of %lld records that fail are what last validated\n", same,
                 same + changed);

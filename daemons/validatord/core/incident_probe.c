@@ -104,13 +104,22 @@ static bool confirms(const struct val_probe_report *report)
            (report->result == VAL_PROBE_SOME && report->common_invalid > 0);
 }
 
+/* Servers that differ are what a forger on one path makes. A signer that is broken in part leaves the data
+ * alone, and most of what it signs fails everywhere. */
+static bool is_broken_signer(const struct val_probe_report *report)
+{
+    return report->keys_good && !report->contents_differ && report->data_same > 0 &&
+           report->data_changed == 0 && report->invalid >= report->valid;
+}
+
 /* What an operator would need to see before an NTA (DESIGN 5, "NTA advice"): all servers and both transports
  * serve the same, and it does not validate. */
 static void advise(struct val_core *core, struct incident *incident)
 {
     const struct val_probe_report *report = &incident->report;
 
-    if (incident->advised || incident->why.transport || !confirms(report) || report->servers_differ)
+    if (incident->advised || incident->why.transport || !confirms(report) ||
+        (report->servers_differ && !is_broken_signer(report)))
         return;
     incident->advised = true;
     val_event(core, VAL_EVENT_ADVICE, incident->zone, &incident->why, incident->degraded, incident->since);

@@ -258,13 +258,15 @@ static void merge(enum val_probe_verdict *verdict, enum val_probe_verdict with)
         *verdict = with;
 }
 
-/* Do two answers to one question differ in what counts? */
-static bool differs(const struct probe_ask *a, const struct probe_ask *b)
+/* Do two answers to one question differ in what counts? *contents: in more than signatures. */
+static bool differs(const struct probe_ask *a, const struct probe_ask *b, bool *contents)
 {
     bool judged = a->verdict != VAL_PROBE_NO_REPLY && b->verdict != VAL_PROBE_NO_REPLY &&
                   a->verdict != VAL_PROBE_NOT_ASKED && b->verdict != VAL_PROBE_NOT_ASKED;
 
-    return judged && (a->verdict != b->verdict || (a->content != b->content));
+    if (judged && a->content != b->content)
+        *contents = true;
+    return judged && (a->verdict != b->verdict || a->content != b->content);
 }
 
 static void compare_servers(struct probe *probe)
@@ -274,7 +276,7 @@ static void compare_servers(struct probe *probe)
     for (unsigned i = 0; i < probe->ask_count; i++)
         for (unsigned j = i + 1; j < probe->ask_count; j++) {
             const struct probe_ask *a = &probe->asks[i], *b = &probe->asks[j];
-            if (a->keys != b->keys || a->number != b->number || !differs(a, b))
+            if (a->keys != b->keys || a->number != b->number || !differs(a, b, &report->contents_differ))
                 continue;
             if (a->server == b->server)
                 report->transports_differ = true;
@@ -298,6 +300,8 @@ void val_probe_conclude(struct probe *probe)
         invalid += ask->verdict == VAL_PROBE_INVALID;
         report->common_invalid += ask->verdict == VAL_PROBE_INVALID && ask->number < ASK_TARGETS;
     }
+    report->valid = valid;
+    report->invalid = invalid;
     if (probe->ask_count == 0)
         return; /* hopeless: the reason is there already */
     compare_servers(probe);

@@ -249,6 +249,8 @@ struct val_probe_report {
     bool keys_good;         /* the DNSKEY set and the DS (or anchor) agree */
     bool transports_differ; /* one server said different things over UDP and TCP */
     bool servers_differ;
+    bool contents_differ;    /* not in signatures alone */
+    unsigned valid, invalid; /* answers */
     unsigned common_invalid; /* answers about the zone itself, not about what had failed, that are invalid */
     unsigned data_same, data_changed; /* RRsets that fail and are, or are not, what last validated */
     unsigned server_count;
