@@ -47,6 +47,19 @@ static void enter(struct task *task, struct cut *cut)
     }
 }
 
+/* Servers compress names of their records against the question, whose random case would then show in NS, MX
+ * and SOA data, to clients and in the cache. It has done its work when a reply was matched. */
+static void plain_case(uint8_t *wire, size_t size)
+{
+    size_t at = 12;
+    if (size < at || wire[4] != 0 || wire[5] != 1) /* header alone: no question */
+        return;
+    while (at < size && wire[at] != 0 && wire[at] < 64)
+        for (size_t end = MIN(at + 1 + wire[at], size); ++at < end;)
+            if (wire[at] >= 'A' && wire[at] <= 'Z')
+                wire[at] = (uint8_t)(wire[at] + ('a' - 'A'));
+}
+
 /* What a fetch learnt goes to validatord at once. False: no memory. */
 static bool evidence(struct rec_core *core, struct task *task, enum rec_evidence_kind kind, struct slice wire,
                      const struct address *server, enum rec_transport transport, uint64_t rtt_us)
@@ -54,12 +67,13 @@ static bool evidence(struct rec_core *core, struct task *task, enum rec_evidence
     if (task->kind != TASK_FETCH)
         return true;
     struct rec_action *action = core_action(core, REC_ACTION_EVIDENCE);
-    void *bytes = action ? arena_copy(core->action_arena, wire.data, wire.size) : NULL;
+    uint8_t *bytes = action ? arena_copy(core->action_arena, wire.data, wire.size) : NULL;
     if (!bytes) {
         if (action)
             action->kind = REC_ACTION_CANCEL;
         return false;
     }
+    plain_case(bytes, wire.size);
     action->fetch = task->fetch_id;
     action->evidence = kind;
     action->wire = slice_make(bytes, wire.size);

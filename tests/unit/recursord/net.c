@@ -272,6 +272,10 @@ static void on_evidence(struct net *net, const struct rec_action *action)
     _cleanup_(arena_freep) struct arena *arena = arena_new(65536);
     struct message message;
     assert_int_equal(message_parse(arena, action->wire.data, action->wire.size, &message), MESSAGE_OK);
+    /* Names in it may be compressed against the question, whose random case is nobody else's business. */
+    if (message.qdcount == 1)
+        for (size_t i = 0; i < name_size(message.qname); i++)
+            assert_false(message.qname_raw[i] >= 'A' && message.qname_raw[i] <= 'Z');
     assert_true(net->proof_count < ARRAY_SIZE(net->proofs));
     struct proof *proof = &net->proofs[net->proof_count++];
     *proof = (struct proof){.kind = action->evidence,
