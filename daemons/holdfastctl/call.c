@@ -115,6 +115,11 @@ static int explain_failure(struct ctl *ctl, const char *name, int r, char *ret_e
                  ctl->runtime_directory, name);
         return CTL_NOT_RUNNING;
     }
+    if (r == -ENAMETOOLONG || r == -ENOTDIR) {
+        snprintf(ret_error, room, "%s cannot hold sockets: %s; name the right --runtime-dir",
+                 ctl->runtime_directory, strerror(-r));
+        return CTL_FAILED;
+    }
     snprintf(ret_error, room, "holdfast-%s does not answer: %s%s", name, strerror(-r),
              r == -EACCES ? "; do it as root or as the daemon's user" : "");
     return CTL_FAILED;

@@ -82,6 +82,21 @@ static int make_directories(const char *path, mode_t mode)
     return 0;
 }
 
+/* Whoever can rename in it could put a socket of their own in netd's or recursord's place, and validatord,
+ * which connects, cannot tell (DESIGN invariant 5). */
+static int check_runtime(const char *directory)
+{
+    struct stat st;
+    if (stat(directory, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0; /* what comes next says why it is no good */
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0 && (st.st_uid == geteuid() || st.st_uid == 0))
+        return 0;
+    log_error("%s can be written by others than its user, who could put their own sockets there; "
+              "chmod go-w it and let it be yours, or name another with --runtime-dir",
+              directory);
+    return -EPERM;
+}
+
 int prepare_runtime(struct holdfastd *h)
 {
     int r = make_directories(h->runtime_directory, 0755);
@@ -89,6 +104,9 @@ int prepare_runtime(struct holdfastd *h)
         log_error("cannot make %s: %s; name another with --runtime-dir", h->runtime_directory, strerror(-r));
         return r;
     }
+    r = check_runtime(h->runtime_directory);
+    if (r < 0)
+        return r;
     char *path = runtime_path(h, "holdfastd.lock");
     if (!path)
         return -ENOMEM;

@@ -58,7 +58,8 @@ class Resolver:
             # Its own word first: another resolver of the tests may answer on the port that this one did not get.
             while "answering on" not in self.log_text()[said:]:
                 if self.process.poll() is not None:
-                    raise AssertionError("holdfastd ended with %d:\n%s" % (self.process.returncode, self.log_tail()))
+                    code, self.process = self.process.returncode, None
+                    raise AssertionError("holdfastd ended with %d:\n%s" % (code, self.log_tail()))
                 if time.monotonic() > deadline:
                     raise AssertionError("holdfastd does not answer:\n" + self.log_tail())
                 time.sleep(0.02)

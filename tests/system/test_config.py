@@ -1,5 +1,6 @@
 """A configuration with ten different mistakes: ten messages that name the line and the cure."""
 
+import os
 import re
 import subprocess
 
@@ -97,3 +98,20 @@ def test_a_bad_reload_leaves_the_running_configuration_alone(make_resolver):
     done = resolver.ctl("config", "check", resolver.config)
     assert done.returncode == 1 and "nonsense" in done.stderr + done.stdout
     assert resolver.ask("com", "SOA").rcode() == 0
+
+
+def test_holdfastd_refuses_a_runtime_directory_that_others_can_write(make_resolver):
+    resolver = make_resolver("shared-runtime", start=False)
+    os.makedirs(resolver.runtime)
+    os.chmod(resolver.runtime, 0o777)
+    with pytest.raises(AssertionError, match="chmod go-w"):
+        resolver.start()
+    resolver.kill_all()
+    os.chmod(resolver.runtime, 0o755)
+    resolver.start()
+
+
+def test_a_runtime_directory_too_long_for_sockets_is_named(programs, tmp_path):
+    path = str(tmp_path / ("x" * 120))
+    done = subprocess.run([programs["holdfastctl"], "--runtime-dir", path, "status"], capture_output=True, text=True)
+    assert done.returncode == 1 and "--runtime-dir" in done.stderr, done
