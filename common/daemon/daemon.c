@@ -161,7 +161,7 @@ int daemon_run(struct daemon *daemon)
     int r = sd_event_loop(daemon->event);
     if (r < 0)
         log_error("event loop ended: %s", strerror(-r));
-    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return r < 0 ? EXIT_FAILURE : r; /* what sd_event_exit() was told */
 }
 
 void daemon_finish(struct daemon *daemon)
