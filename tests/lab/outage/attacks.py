@@ -184,6 +184,10 @@ class Forged(Attack):
     def extra_rules(self, judge):
         t = judge.timeline
         yield self.delivered_rule(judge)
+        loose = judge.window(t.broken, t.nta or t.repaired, "seen", lambda j: not j.record.signed)
+        judge.run.resolver.notes = getattr(judge.run.resolver, "notes", []) + [
+            "unsigned names seen before, answered with the attacker's data before the NTA (no DNSSEC matter, not counted): "
+            "%d of %d" % (sum(map(self.evil_answer, loose)), len(loose))]
         signed = judge.window(0, t.end + 60, pick=lambda j: j.record.signed and j.record.stream != "gap")
         gone = t.settled + 1.5
 

@@ -23,6 +23,7 @@ class Revoked(breaker.Scenario):
     real_ttls = {"parent_ttl": 300, "child_link_ttl": 300, "negative_ttl": 300, "answer_ttls": (300, 300, 300, 300)}
     mix = {"seen": 0.52, "healthy": 0.10, "cold-unsigned": 0.0, "cold-signed": 0.0, "changed": 0.38}
     KEPT_SHARE = 0.4
+    gap = 6.0
 
     def __init__(self, scale, seed=1):
         super().__init__(scale, seed)
@@ -45,7 +46,9 @@ class Revoked(breaker.Scenario):
     def ready(self):
         """The times that depend on the scaled TTLs."""
         t, s = self.timeline, self.scale
-        self.follow_s = s.parent_ttl + s.answer_ttls[0] + SLACK_S
+        # The old key goes when nobody can hold the old DS any more; then answers by the new one alone come.
+        self.drop_s = s.parent_ttl + SLACK_S
+        self.follow_s = self.drop_s + s.answer_ttls[0] + SLACK_S
         self.at = {"before": t.warm + 0.3, "during": t.at(0.3), "after": t.settled + 0.5}
         t.end = max(t.end, self.at["after"] + self.follow_s + 4.0)
 
@@ -65,6 +68,11 @@ class Revoked(breaker.Scenario):
             z.now += 1                # the SOA's serial
             self.paths[(bad, when)] = self.write_de(bad, when)
         self.rolled, z.rolled = dict(z.rolled), {}
+        # Both keys sign before the DS changes, as a roll-over is done.
+        for when in WHEN:
+            for i in self.groups[("other-ds", when)]:
+                z.child("de", i, 1, True, key_label=("c%04d" % i, self.rolled[i]))
+        stage.publish_children()
 
     def write_de(self, bad, when):
         z = self.run.zones
@@ -85,11 +93,12 @@ class Revoked(breaker.Scenario):
         return s
 
     def change(self, when):
-        z, run = self.run.zones, self.run
+        self.run.stage.publish_de(self.paths[(when == "during", when)])
+
+    def drop_old_key(self, when):
         for i in self.groups[("other-ds", when)]:
-            z.child("de", i, MARK["other-ds"], True, key_label=self.rolled[i])
-        run.stage.publish_children()
-        run.stage.publish_de(self.paths[(when == "during", when)])
+            self.run.zones.child("de", i, MARK["other-ds"], True, key_label=self.rolled[i])
+        self.run.stage.publish_children()
 
     def break_it(self):
         self.run.stage.publish_de(self.paths[(True, "before")])
@@ -98,7 +107,11 @@ class Revoked(breaker.Scenario):
         self.run.stage.publish_de(self.paths[(False, "during")])
 
     def more_steps(self):
-        return [(self.at[w], "changes at the parent, %s" % w, lambda w=w: self.change(w)) for w in WHEN]
+        rows = [(self.at[w], "changes at the parent, %s" % w, lambda w=w: self.change(w)) for w in WHEN]
+        # A DS that changed while nobody could validate it: its old key stays until everybody can have the new one.
+        drop = {w: self.at[w] + self.drop_s for w in WHEN}
+        drop["during"] = self.timeline.settled
+        return rows + [(drop[w], "old keys gone, %s" % w, lambda w=w: self.drop_old_key(w)) for w in WHEN]
 
     def followed(self, kind, j):
         if kind == "removed":

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -159,6 +160,7 @@ def show_list():
 
 def main(argv):
     options = parse(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))     # so that what was begun is undone
     if options.list:
         return show_list()
     base = options.keep or tempfile.mkdtemp(prefix="holdfast-outage-")

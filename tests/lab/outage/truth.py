@@ -12,7 +12,7 @@ import zones as zones_module
 SLACK_S = 1.0          # TTLs are whole seconds
 EARLY_S = 0.02         # a packet's and an answer's time are taken by different clocks of one machine
 FORGED_S = 0.05        # a forged answer is written down by its maker just before it is seen on the wire
-RELOAD_S = 0.3         # a publication is complete a moment after it was seen on one address
+RELOAD_S = 1.0         # a publication is complete a moment after it was seen on one address
 
 
 def zone_of(name):

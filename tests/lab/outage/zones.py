@@ -260,6 +260,7 @@ class Zones:
         return rows
 
     def child(self, net, index, version, signed, moved=False, key_label=None, folder=None):
+        """key_label: the key that signs it when not its own, or several that all do."""
         origin = people.child(index) if net == "de" else people.healthy(index)
         rows = self._child_records(net, index, version, moved)
         if not signed:
@@ -269,10 +270,12 @@ class Zones:
                 lines += ["%s %d %s %s" % (owner, ttl, rdtype, d) for d in (data if isinstance(data, list) else [data])]
             text = "\n".join(lines) + "\n"
         else:
-            label = key_label or origin.split(".")[0]
-            if label not in self.child_keys:
-                self.child_keys[label] = key(label, True)
-            z = signer.Zone(origin, [self.child_keys[label]], now=self.now)
+            labels = key_label or origin.split(".")[0]
+            labels = labels if isinstance(labels, tuple) else (labels,)
+            for label in labels:
+                if label not in self.child_keys:
+                    self.child_keys[label] = key(label, True)
+            z = signer.Zone(origin, [self.child_keys[label] for label in labels], now=self.now)
             for owner, rdtype, ttl, data in rows:
                 z.add(owner, rdtype, *(data if isinstance(data, list) else [data]), ttl=ttl)
             self._finish(z, self.scale.child_link_ttl)
