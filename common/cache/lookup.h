@@ -76,7 +76,7 @@ int cache_closest_cut(const struct lookup *lookup, const uint8_t *name, struct c
 /* One zone's record, whatever its age. 0, CACHE_MISS or -ENOMEM. */
 int cache_zone_get(const struct lookup *lookup, const uint8_t *zone, struct cache_zone *ret_zone);
 /* The validated NSEC3 records of zone, of one parameter set, that match or cover name and its ancestors up to
- * the first that has one: whatever their TTL, as long as they are signed (DESIGN 5 rule 1). 0, CACHE_MISS
- * when no ancestor has one, or -ENOMEM. */
+ * the first that has one: up to max_age_s past their TTL, as long as they are signed (DESIGN 5 rule 1). 0,
+ * CACHE_MISS when no ancestor has one, or -ENOMEM. */
 int cache_nsec3_spans(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name,
-                      struct rrset_list *ret_list);
+                      int64_t max_age_s, struct rrset_list *ret_list);

@@ -278,12 +278,12 @@ static int collect(struct search *search, const struct chain *chain, const uint8
 }
 
 int cache_nsec3_spans(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name,
-                      struct rrset_list *ret_list)
+                      int64_t max_age_s, struct rrset_list *ret_list)
 {
     struct lookup any = *lookup;
-    struct search search = {.lookup = &any, .stale_s = INT32_MAX};
+    struct search search = {.lookup = &any, .stale_s = max_age_s};
     struct cache_key prefix, from;
-    any.refresh = false; /* load() holds them to their signatures, nothing else does */
+    any.refresh = false;
     if (!any.nsec3_hash || !any.nsec3_budget || cache_key_name(zone, &prefix))
         return CACHE_MISS;
     from = prefix;

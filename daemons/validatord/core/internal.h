@@ -235,6 +235,7 @@ struct zone {
     bool keys_kept;     /* good for what it says of its cuts; failure says why they are all there is */
     struct chain chain; /* up to the DS while trust is not done */
     struct offer offer;
+    bool renews_delegation; /* the DS is known; what is judged is the referral */
     enum kept_step kept_step;
     struct rrset_list kept_list; /* the kept proof that is judged */
     struct failure kept_why;

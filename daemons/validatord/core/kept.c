@@ -293,7 +293,8 @@ static int try_spans(struct val_core *core, struct zone *zone, const uint8_t *na
         return r < 0 ? r : WAIT_NONE;
     if (newer_than == INT64_MIN && !may_be_new(core, zone, parent))
         return WAIT_NONE;
-    r = cache_nsec3_spans(&lookup, parent->job.name, zone->job.name, &list);
+    r = cache_nsec3_spans(&lookup, parent->job.name, zone->job.name, core->config.delegation_max_age_s,
+                          &list);
     if (r != 0)
         return r < 0 ? r : WAIT_NONE;
     for (uint32_t i = 0; i < list.count; i++)

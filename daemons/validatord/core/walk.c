@@ -9,7 +9,8 @@
 /* Fresh DS knowledge of the cache counts as done. */
 static bool ds_known(struct val_core *core, struct zone *zone)
 {
-    if (!zone->ds_done && zone->ds_step == DS_BEGIN && zone->rec.ds_state != DS_UNKNOWN &&
+    if (!zone->ds_done && !zone->offer.present && zone->ds_step == DS_BEGIN &&
+        zone->rec.ds_state != DS_UNKNOWN &&
         cache_ttl_left(zone->rec.ds_validated, zone->rec.ds_expires, core->env->wall) > 0)
         val_zone_ds_from_record(zone);
     return zone->ds_done;

@@ -48,10 +48,25 @@ static int go_kept(struct zone *zone, const struct failure *why)
     return WAIT_NONE;
 }
 
+/* The DS that is known holds yet, but the referral that would renew the delegation does not: the kept
+ * delegation is asked, not what the failing parent leads to. */
+static int stay_with_kept(struct val_core *core, struct zone *zone, const struct failure *why)
+{
+    val_incident_failed(core, &zone->job, zone->offer.from, zone->job.name, why);
+    val_zone_ds_from_record(zone);
+    zone->chain.continued = zone->chain.delegation = true;
+    zone->chain.labels = (uint8_t)name_labels(zone->job.name);
+    kept_text(core, &zone->chain.kept, "delegation", zone->job.name, zone->rec.ns_expires, why);
+    zone->offer.present = false;
+    return WAIT_NONE;
+}
+
 static int fail(struct val_core *core, struct zone *zone, const struct failure *why, bool own)
 {
     const uint8_t *parent = speaker(zone);
 
+    if (zone->renews_delegation)
+        return stay_with_kept(core, zone, why);
     val_failure_better(&zone->failure, why);
     if (own) {
         val_failure_remember(core, &zone->job, TYPE_DS, &zone->failure);
@@ -76,6 +91,8 @@ void val_zone_note_ds(struct val_core *core, struct zone *zone, const struct sta
 /* The statement does not hold: ask, or ask others, while that is allowed. */
 static int reject(struct val_core *core, struct zone *zone, const struct failure *why)
 {
+    if (zone->renews_delegation)
+        return stay_with_kept(core, zone, why);
     val_failure_better(&zone->failure, why);
     bool asked = zone->ds_fetch.tries > 0;
     const uint8_t *parent = speaker(zone);
@@ -134,6 +151,16 @@ static int step_begin(struct val_core *core, struct zone *zone)
     }
     if (rec->ds_state != DS_UNKNOWN && !zone->renew_ds &&
         cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0) {
+        /* Its NS and glue count once what the parent says with them holds. */
+        if (zone->offer.present && kept_delegation_known(core, rec) && rec->ds_state != DS_NOT_A_CUT) {
+            zone->renews_delegation = true;
+            if (zone->statement.present && zone->statement.signer) {
+                zone->ds_step = DS_TRUST;
+                return WAIT_NONE;
+            }
+            val_failure_rrset(&why, EDE_RRSIGS_MISSING, zone->job.name, TYPE_DS, 0);
+            return stay_with_kept(core, zone, &why);
+        }
         val_zone_ds_from_record(zone);
         val_zone_settle_offer(core, zone, true);
         val_zone_store(core, zone);
