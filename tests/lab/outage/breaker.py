@@ -9,13 +9,15 @@ import zones as zones_module
 
 
 class Timeline:
-    """Seconds from the start: [0, warm) clients come to know their names, [warm, broken) healthy, [broken, repaired) the
+    """Seconds from the start: [0, primed) clients come to know their names, [primed, warm) they ask on until what they
+    know has been renewed once, so that [warm, broken), healthy, costs what it always costs; [broken, repaired) the
     outage, with the NTA from nta on where the scenario has one, [repaired, settled) one probe interval, then healthy
     again until end."""
 
     def __init__(self, scale, nta=False, gap=0.0):
         short = scale.short
-        self.warm = 5.0 if short else 20.0
+        self.primed = 5.0 if short else 20.0
+        self.warm = self.primed if short else self.primed + 65.0
         self.broken = self.warm + (6.0 if short else 25.0) + gap
         self.repaired = self.broken + scale.seconds
         self.nta = self.broken + scale.seconds * scale_module.NTA_AT if nta else None

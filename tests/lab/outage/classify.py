@@ -56,11 +56,11 @@ def judge_one(truth, r):
     if r.kind == "gap":       # denied from any NSEC that the zone sent: its age cannot be told
         return result(STALE if marked else FRESH, True, None, ttl)
     obtained = truth.obtained(r, answered, version)
-    if obtained is None:
+    if not obtained:
         return result(STALE, True, version, ttl)
-    if r.zone.endswith(".de.") and truth.link_expired(r.zone, obtained):
-        return result(CONTINUED, True, version, ttl, obtained=obtained)
-    return result(FRESH, True, version, ttl, obtained=obtained)
+    if r.zone.endswith(".de.") and all(truth.link_expired(r.zone, at) for at in obtained):
+        return result(CONTINUED, True, version, ttl, obtained=min(obtained))
+    return result(FRESH, True, version, ttl, obtained=min(obtained))
 
 
 def judge_all(truth, records):

@@ -78,11 +78,11 @@ class Schedule:
         at, rows = 0.0, self.rows
         # First every name that clients are said to know, once.
         everything = population.seen_items + population.healthy_items
-        pace = max(rate, len(everything) / max(0.5, phases.warm * 0.9))
+        pace = max(rate, len(everything) / max(0.5, phases.primed * 0.9))
         for item in everything:
             rows.append((at, item, False))
             at += 1 / pace
-        at = phases.warm
+        at = phases.primed
         streams, weights = list(mix), list(itertools.accumulate(mix.values()))
         while at < phases.end:
             at += rng.expovariate(rate)
@@ -104,7 +104,7 @@ class Schedule:
                 if item is None:
                     continue
             else:
-                if phases.broken - BREAK_S < at < phases.broken + BREAK_S:
+                if at < phases.warm or phases.broken - BREAK_S < at < phases.broken + BREAK_S:
                     continue
                 item = next(before if at < phases.broken else cold, None)
                 if item is None:

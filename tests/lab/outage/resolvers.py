@@ -236,7 +236,9 @@ remote-control:
         self.spawn(["/usr/sbin/unbound", "-d", "-c", self.config])
 
     def nta_add(self, zone):
-        return self.control("/usr/sbin/unbound-control", "-c", self.config, "insecure_add", zone)
+        # Its manual: the cache "may still be bogus, use flush_zone to remove it".
+        self.control("/usr/sbin/unbound-control", "-c", self.config, "insecure_add", zone)
+        return self.control("/usr/sbin/unbound-control", "-c", self.config, "flush_zone", zone)
 
 
 class Bind(Resolver):
@@ -267,11 +269,12 @@ options {{
   stale-answer-ttl {at};
   stale-answer-client-timeout {ct};
   stale-refresh-time {rc};
+  nta-recheck {pi};
 }};
 controls {{ inet 127.0.0.1 port 953 allow {{ 127.0.0.1; }} keys {{ "lab"; }}; }};
 trust-anchors {{ "." static-key {flags} {protocol} {algorithm} "{public}"; }};
 zone "." {{ type hint; file "{hints}"; }};
-""".format(d=d, key=key, ma=s.max_age, at=s.answer_ttl, ct=s.client_timeout_ms, rc=s.recheck, hints=self.zones.hints(),
+""".format(d=d, key=key, ma=s.max_age, at=s.answer_ttl, ct=s.client_timeout_ms, rc=s.recheck, pi=s.probe_interval, hints=self.zones.hints(),
            flags=fields[4], protocol=fields[5], algorithm=fields[6], public="".join(fields[7:])))
 
     def launch(self):

@@ -78,8 +78,8 @@ class Truth:
         return times[n] if n >= 0 and times[n] >= low else None
 
     def obtained(self, record, answered, version):
-        """When the resolver can have obtained this answer from its zone's servers within its TTL; None: not fresh."""
-        net = "net" if record.zone.endswith("net.") else "de"
+        """The seconds at which the resolver can have obtained this answer from its zone's servers within its TTL, the
+        latest first; none: not fresh."""
         if record.kind == "positive":
             ttl = self.run.zones.answer_ttl_of(record.index)
             times = self.data[(record.name, wire.NUMBERS[record.rdtype])]
@@ -88,11 +88,12 @@ class Truth:
             times = self.zone_data[record.zone]
         low = answered - ttl - SLACK_S
         n = bisect.bisect_right(times, answered + EARLY_S) - 1
+        found = []
         while n >= 0 and times[n] >= low:
             if version is None or self.published(version, times[n], record):
-                return times[n]
+                found.append(times[n])
             n -= 1
-        return None
+        return found
 
     def link_expired(self, zone, at):
         """Whether what the parent last said of the zone while it was healthy was past its TTL at that time."""
