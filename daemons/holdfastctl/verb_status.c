@@ -51,6 +51,30 @@ static void report_errors(struct ctl *ctl, const struct round *round, int code)
     }
 }
 
+/* On a line each: which zone, since when, why, and when it is looked at again. */
+static void shorten_incidents(json_t *part)
+{
+    const json_t *incidents = json_object_get(part, "incidents");
+    json_t *lines = json_array();
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(incidents, i, one)
+    {
+        const char *zone = json_string_value(json_object_get(one, "zone"));
+        const char *state = json_string_value(json_object_get(one, "state"));
+        const char *cause = json_string_value(json_object_get(one, "cause"));
+        char since[48], next[48];
+        ctl_duration_text(json_integer_value(json_object_get(one, "age_s")), since);
+        ctl_duration_text(json_integer_value(json_object_get(one, "next_probe_s")), next);
+        json_array_append_new(lines, json_sprintf("%s %s for %s (%s), next probe in %s", zone ? zone : "",
+                                                  state ? state : "", since, cause ? cause : "", next));
+    }
+    if (incidents)
+        json_object_set(part, "incidents", lines);
+    json_decref(lines);
+}
+
 int ctl_verb_status(struct ctl *ctl, int argc, char **argv)
 {
     static const char *const skip[] = {"program", "error", NULL};
@@ -77,6 +101,7 @@ int ctl_verb_status(struct ctl *ctl, int argc, char **argv)
         json_object_foreach(round.all, name, part)
         {
             fprintf(ctl->out, "%sholdfast-%s\n", first ? "" : "\n", name);
+            shorten_incidents(part);
             ctl_print_fields(ctl, part, skip, 4);
             first = false;
         }

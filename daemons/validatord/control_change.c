@@ -186,7 +186,10 @@ static void done_change(struct writer_op *op, int result)
     } else if (result == 0 && change->kind == CHANGE_INCIDENT_END) {
         control_raise_epoch(v, change->epoch);
     } else if (result == 0) {
+        struct env env = daemon_env(&v->daemon);
         control_raise_epoch(v, change->epoch);
+        if (change->kind == CHANGE_FLUSH || (change->pick & PICK_FAILURES))
+            val_core_incidents_doubt(v->core, &env, change->name, change->tree);
         log_notice("cache flushed%s%s: %lld entries", change->tree ? " below " : " at ",
                    name_to_text(change->name, text), (long long)change->removed);
         control_answer(change->to, json_pack("{s:I}", "removed_entries", (json_int_t)change->removed));

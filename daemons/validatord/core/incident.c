@@ -171,7 +171,8 @@ static bool in_force(const struct val_core *core, const struct incident *inciden
 {
     unsigned labels;
 
-    return incident && incident->open && policy_governs(core, incident->zone, &labels) == GOVERNED_ANCHOR;
+    return incident && incident->open && !incident->doubted &&
+           policy_governs(core, incident->zone, &labels) == GOVERNED_ANCHOR;
 }
 
 bool val_incident_open(struct val_core *core, const uint8_t *zone, struct failure *ret_why)

@@ -168,7 +168,7 @@ void val_incident_probed(struct val_core *core, struct job *by, const struct val
 
     if (!incident)
         return;
-    incident->probing = false;
+    incident->probing = incident->doubted = false;
     incident->probed = core->env->mono;
     incident->report = *report;
     val_event(core, VAL_EVENT_INCIDENT_PROBED, incident->zone, NULL, false, report->at);
@@ -221,6 +221,23 @@ int val_incident_probe_now(struct val_core *core, const uint8_t *zone)
         incident->next_probe = core->env->mono;
     val_incidents_schedule(core);
     return 0;
+}
+
+void val_core_incidents_doubt(struct val_core *core, const struct env *env, const uint8_t *name, bool tree)
+{
+    core->env = env;
+    LIST_FOREACH (node, &core->incidents->by_age) {
+        struct incident *incident = CONTAINER_OF(node, struct incident, age_node);
+        if (!(tree ? name_is_under(incident->zone, name) : name_equal(incident->zone, name)))
+            continue;
+        if (incident->open && !incident->probing)
+            incident->next_probe = env->mono;
+        incident->doubted = incident->open;
+        if (!incident->open)
+            incident->child_count = 0;
+    }
+    val_incidents_schedule(core);
+    core->env = NULL;
 }
 
 static void load_one(struct val_core *core, const uint8_t *zone, const struct incident_record *record)

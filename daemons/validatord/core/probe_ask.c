@@ -226,8 +226,25 @@ static int judge_data(struct val_core *core, struct probe *probe, struct probe_a
     return verdict(probe, ask, VAL_PROBE_INVALID, &why);
 }
 
+/* A referral for what had failed: a zone below this one answers for it, and is not what is probed. What hides
+ * there fails again by itself. */
+static int is_elsewhere(struct probe *probe, const struct probe_ask *ask, bool *ret_elsewhere)
+{
+    struct referral referral;
+
+    *ret_elsewhere = false;
+    if (ask->number < ASK_TARGETS || ask->finding.kind != FINDING_NODATA || ask->finding.main.count)
+        return 0;
+    int r =
+        referral_make(probe->job.arena, ask->fetch.message, ask->qname, ask->qtype, probe->zone, &referral);
+    *ret_elsewhere = r == 0;
+    return MIN(r, 0);
+}
+
 int val_probe_judge(struct val_core *core, struct probe *probe, struct probe_ask *ask)
 {
+    bool elsewhere = false;
+
     if (ask->state == ASK_FETCHES) {
         int r = val_fetch_step(core, &ask->fetch, &probe->job, ask->qtype);
         if (r < 0 || r == WAIT_MORE)
@@ -236,8 +253,12 @@ int val_probe_judge(struct val_core *core, struct probe *probe, struct probe_ask
             return verdict(probe, ask, VAL_PROBE_NO_REPLY, &ask->fetch.failure);
         r = finding_make(probe->job.arena, ask->fetch.message, ask->qname, ask->qtype, probe->zone,
                          &ask->finding);
+        if (r == 0)
+            r = is_elsewhere(probe, ask, &elsewhere);
         if (r < 0)
             return r;
+        if (elsewhere)
+            return verdict(probe, ask, VAL_PROBE_NOT_ASKED, NULL);
         if (ask->finding.kind == FINDING_GARBAGE) {
             struct failure why;
             val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "the answer does not fit the question");

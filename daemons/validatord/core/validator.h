@@ -279,6 +279,9 @@ struct val_incident {
 /* Calls fn for each open incident. 0 or what fn returned. */
 int val_core_incidents(struct val_core *core, const struct env *env,
                        int (*fn)(void *ctx, const struct val_incident *incident), void *ctx);
+/* An operator had remembered failures forgotten, at name or (tree) below it too: until a probe has looked,
+ * which it does at once, open incidents there hold nothing back. */
+void val_core_incidents_doubt(struct val_core *core, const struct env *env, const uint8_t *name, bool tree);
 /* Incidents that were open when the cache was written last: once, at the start. */
 int val_core_load_incidents(struct val_core *core, const struct env *env, const struct cache_view *view);
 /* How much of the zone's NSEC3 hash space is covered by kept opt-out spans whose signatures hold, in
