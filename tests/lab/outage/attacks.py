@@ -1,6 +1,9 @@
 """Scenarios with somebody in the path. What counts as believed, and why, is in README.md."""
 
-import time
+import bisect
+import itertools
+
+import dns.name
 
 import breaker
 import classify
@@ -28,7 +31,7 @@ class Attack(breaker.Scenario):
         return z.ROOT_ADDRESSES + z.DE_ADDRESSES + z.NET_ADDRESSES + z.CHILD_ADDRESSES + [evil_module.HOST]
 
     def start_attacker(self):
-        stage, net = self.run.stage, self.run.stage.servers_net()
+        net = self.run.stage.servers_net()
         self.attacker = middlebox.Attacker(net, world.setns, self.addresses(), self,
                                            self.run.directory + "/delivered")
         self.delivered = []
@@ -47,7 +50,6 @@ class Attack(breaker.Scenario):
     # -- rules
 
     def delivered_rule(self, judge, kinds=None):
-        start = judge.run.start
         count = sum(1 for d in judge.run.delivered if d.kind != middlebox.DROP and (not kinds or d.kind in kinds))
         needed = round(NEEDED * min(1.0, judge.run.scale.seconds / 180 * self.rate / 300))
         by_kind = {}
@@ -72,7 +74,6 @@ class Forged(Attack):
             "outage for those of .de, for seen and never-seen signed names, names in NSEC gaps, and names that no "
             "kept span covers")
     nta = True
-    seen_signed_only = True
     mix = {"seen": 0.34, "healthy": 0.10, "cold-unsigned": 0.0, "cold-signed": 0.16, "gap": 0.30, "uncovered": 0.10}
     # Answers of a minute: the more often a name is fetched, the more can be forged.
     real_ttls = {"answer_ttls": (60, 60, 60, 60)}
@@ -107,33 +108,22 @@ class Forged(Attack):
         spans = sorted(zone.hash(name) for name in self.nsec3_owners(zone))
 
         def span(index):
-            import bisect
-            import dns.name
             return spans[bisect.bisect(spans, zone.hash(dns.name.from_text(people.child(index)))) - 1]
         asked = [i for i in self.people.seen if i not in self.people.signed] + self.people.cold_before
-        import dns.name
         known = {span(i) for i in asked}
-        known |= {spans[self.bisect(spans, zone.hash(dns.name.from_text("hoster%d.de." % h))) - 1]
+        known |= {spans[bisect.bisect(spans, zone.hash(dns.name.from_text("hoster%d.de." % h))) - 1]
                   for h in range(people.HOSTERS)}
         self.uncovered = [people.Item("uncovered", people.child(i), i, False, "positive")
                           for i in self.people.cold if span(i) not in known]
         return known
 
-    @staticmethod
-    def bisect(spans, value):
-        import bisect
-        return bisect.bisect(spans, value)
-
     def nsec3_owners(self, zone):
-        import dns.name
         return [zone.origin] + [dns.name.from_text(people.child(i)) for i in sorted(self.people.signed)] + [
             dns.name.from_text("nic.de."), ] + [dns.name.from_text("%s.nic.de." % c) for c in "abcd"]
 
     def schedule(self):
-        s = people.Schedule(self.people, self.timeline, self.rate, self.seed, self.mix, self.quiet(),
-                            extra={"gap": self.gap_items(), "uncovered": iter(self.endless(self.uncovered))})
-        # Never asked for is never asked for before the break; afterwards again and again.
-        return s
+        return people.Schedule(self.people, self.timeline, self.rate, self.seed, self.mix, self.quiet(),
+                               extra={"gap": self.gap_items(), "uncovered": iter(self.endless(self.uncovered))})
 
     @staticmethod
     def endless(items):
@@ -308,7 +298,6 @@ class Downgrade(Attack):
         self.new = z.write(z.de_zone().text(), "de", "new.zone")
 
     def schedule(self):
-        import itertools
         t = self.timeline
         extra = {g: itertools.cycle(items) for g, items in self.items.items()}
         s = people.Schedule(self.people, t, self.rate, self.seed, self.mix, self.quiet(), extra=extra)
@@ -332,7 +321,7 @@ class Downgrade(Attack):
     def more_steps(self):
         t = self.timeline
         rows = [(self.changed_at, "children signed and rolled", self.change),
-                (t.repaired + 0.0, "attack over", lambda: self.mode("off"))]
+                (t.repaired, "attack over", lambda: self.mode("off"))]
         step = max(2.0, self.scale.seconds / 60)
         self.evil_versions, n, at = [(1, 0.0)], 2, t.broken + step
         while at < t.repaired and n < 250:

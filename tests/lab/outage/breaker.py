@@ -3,6 +3,7 @@ the run does them at their time and the judge gets the same words."""
 
 import time
 
+import judge as rules
 import population as people
 import scale as scale_module
 import zones as zones_module
@@ -355,11 +356,10 @@ class OneChild(Scenario):
 
 
 def no_advice(judge):
-    import judge as judge_module
-    said = [(at, a) for at, a in judge.run.advice if judge_module.advice_entries(a)]
+    said = [(at, a) for at, a in judge.run.advice if rules.advice_entries(a)]
     asked = [a for _, a in judge.run.advice if isinstance(a, dict) and "error" not in a]
-    return judge_module.Rule("no advice for what is no broken registry", "%d of %d" % (len(said), len(asked)), 0,
-                             not said and asked, str((said or judge.run.advice or ["no such verb"])[-1])[:200])
+    return rules.Rule("no advice for what is no broken registry", "%d of %d" % (len(said), len(asked)), 0,
+                      not said and asked, str((said or judge.run.advice or ["no such verb"])[-1])[:200])
 
 
 SCENARIOS = {c.name: c for c in (Main, OldCache, Mixed, ZoneKeys, RootDs, Expired, Unreachable, Refused, Lame, Restart,

@@ -1,7 +1,6 @@
 """The attacker's zones: what he serves in place of the true ones. His addresses begin with 66."""
 
 import population as people
-import scale as scale_module
 import signer
 import zones as zones_module
 from zones import SOA

@@ -4,7 +4,6 @@ import bisect
 import collections
 
 import classify
-import wire
 
 STREAMS = ("seen", "healthy", "cold-unsigned", "cold-signed", "gap", "uncovered", "signed-since", "rolled-since",
            "never-seen-signed-since", "changed")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -53,7 +54,6 @@ class Resolver:
         return self
 
     def answers(self):
-        import socket
         with self.stage.world.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(1)
             try:
@@ -309,7 +309,6 @@ cache.min_ttl(1)
         self.spawn(["/usr/sbin/kresd", "-n", "-c", self.config, self.directory])
 
     def nta_add(self, zone):
-        import socket
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(10)
             s.connect(os.path.join(self.directory, "control"))

@@ -5,7 +5,6 @@ import bisect
 import collections
 import ipaddress
 
-import population as people
 import wire
 import zones as zones_module
 

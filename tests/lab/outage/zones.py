@@ -199,7 +199,7 @@ class Zones:
     # -- the healthy TLD
 
     def net(self):
-        s, ttl = self.scale, self.scale.parent_ttl
+        ttl = self.scale.parent_ttl
         z = signer.Zone("net.", [key("net-ksk", True), key("net-zsk")], now=self.now)
         z.add("@", "SOA", SOA % (self.now, ttl), ttl=ttl)
         for n, a in enumerate(NET_ADDRESSES):
