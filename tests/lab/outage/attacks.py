@@ -233,8 +233,8 @@ class Downgrade(Attack):
     name = "downgrade"
     says = ("the servers of .de are blocked, but for old proofs of no DS and an old DS that are replayed for children "
             "signed or rolled since; their own servers are the attacker's; the old proofs' signatures end half way")
-    COUNT = 20
-    LABELS = ("www", "www2", "www3")
+    COUNT = 45                  # children in each group; names of each: enough that 10,000 answers are wanted
+    LABELS = ("www.", "www2.", "www3.", "")
     PROOF_ENDS = 0.5
     # The parent's word is short, so that all that changed before the break is known by then.
     real_ttls = {"parent_ttl": 120, "child_link_ttl": 300, "answer_ttls": (60, 60, 60, 60)}
@@ -262,7 +262,7 @@ class Downgrade(Attack):
     @staticmethod
     def item(group, index, label):
         item = people.Item(group, people.child(index), index, True, "positive")
-        item.name = label + "." + item.zone
+        item.name = label + item.zone
         return item
 
     def prepare(self):
