@@ -3,6 +3,7 @@
 
 #include "common/wire/answer.h"
 #include "common/wire/build.h"
+#include "common/wire/error_report.h"
 #include "common/wire/rdata.h"
 #include "fuzz/fuzz.h"
 
@@ -93,6 +94,18 @@ static void check_rebuilt(struct arena *arena, const struct message *m, const st
     free(wire);
 }
 
+/* RFC 9567: whatever the option holds, the report is a name or is not made. */
+static void check_report(const struct message *m)
+{
+    uint8_t agent[NAME_MAX], name[NAME_MAX], same[NAME_MAX];
+    if (!m->qname || error_report_agent(m->edns.report_channel, agent) != 0)
+        return;
+    CHECK(!name_is_root(agent));
+    if (error_report_name(m->qname, m->qtype, UINT16_MAX, agent, name) == 0)
+        CHECK(name_from_bytes(name, name_size(name), same) == 0 && name_is_below(name, agent) &&
+              error_report_is_one(name));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new(ARENA_BYTES);
@@ -104,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (r == MESSAGE_OK) {
         struct rrset_list lists[3];
         check_edns(&m.edns, data, size);
+        check_report(&m);
         for (unsigned s = 0; s < 3; s++) {
             CHECK(message_rrsets(arena, &m, s, UINT32_MAX, &lists[s]) == 0);
             CHECK(lists[s].count <= m.count[s]);

@@ -357,6 +357,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                 .anchors = &anchor,
                                 .anchor_count = 1,
                                 .aggressive_denial = how & 2,
+                                .error_reporting = true,
                                 .nsec3_iterations = 50,
                                 .max_ttl_s = 86400,
                                 .stale = {.enabled = !(how & 4)},

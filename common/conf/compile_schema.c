@@ -55,6 +55,7 @@ const struct conf_key conf_schema[] = {
     {"dnssec.trust_anchors",      conf_set_trust_anchors, ITEMS(trust_anchors)},
     {"dnssec.anchor_updates",     conf_set_bool,          FIELD(anchor_updates)},
     {"dnssec.signalling",         conf_set_bool,          FIELD(signalling)},
+    {"dnssec.error_reporting",    conf_set_bool,          FIELD(error_reporting)},
     {"dnssec.insecure_zones",     conf_set_zones,         ITEMS(insecure_zones)},
     {"dnssec.nta.lifetime",       conf_set_duration,      FIELD(nta_lifetime_ms), .min = MINUTE, .max = 7 * DAY},
     {"dnssec.nta.max_lifetime",   conf_set_duration,      FIELD(nta_max_lifetime_ms), .min = MINUTE, .max = 7 * DAY},

@@ -156,8 +156,8 @@ static void show_dnssec(const Holdfast__Config__Snapshot *s, FILE *out)
     fprintf(out, "dnssec:\n  validate: %s\n  trust_anchors: [ ", truth(s->validate));
     for (size_t i = 0; i < s->n_trust_anchors_origin; i++)
         fprintf(out, "%s%s", i ? ", " : "", s->trust_anchors_origin[i]);
-    fprintf(out, " ]\n  anchor_updates: %s\n  signalling: %s\n", truth(s->anchor_updates),
-            truth(s->signalling));
+    fprintf(out, " ]\n  anchor_updates: %s\n  signalling: %s\n  error_reporting: %s\n",
+            truth(s->anchor_updates), truth(s->signalling), truth(s->error_reporting));
     show_names("insecure_zones", s->n_insecure_zones, s->insecure_zones, out);
     fputs("  nta:\n", out);
     fprintf(out, "    lifetime: %s\n", duration(s->nta_lifetime_ms, buf));

@@ -102,10 +102,11 @@ static void statistics(struct control *c, struct control_request *to)
 
     val_core_stats(v->core, &s);
 #define COUNTER(name) #name, (json_int_t)(s.name - c->zero.name)
-    json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", COUNTER(questions),
+    json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", COUNTER(questions),
                      COUNTER(joined), COUNTER(verdicts), COUNTER(secure), COUNTER(insecure), COUNTER(bogus),
                      COUNTER(unreachable), COUNTER(fetches), COUNTER(verifications),
-                     COUNTER(verifications_failed), COUNTER(budget_spent), COUNTER(renewals));
+                     COUNTER(verifications_failed), COUNTER(budget_spent), COUNTER(renewals),
+                     COUNTER(error_reports));
 #undef COUNTER
     if (json) {
         json_object_set_new(json, "running_questions", json_integer((json_int_t)s.running_questions));

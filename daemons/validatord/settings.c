@@ -88,6 +88,7 @@ int settings_init(struct settings *settings, const Holdfast__Config__Snapshot *s
         .anchor_count = snapshot->n_trust_anchors,
         .anchor_updates = snapshot->anchor_updates,
         .signalling = snapshot->signalling,
+        .error_reporting = snapshot->error_reporting,
         .insecure_zones = settings->insecure,
         .insecure_zone_count = snapshot->n_insecure_zones,
         .forward_zones = settings->forward,

@@ -146,6 +146,9 @@ int zone_line(struct play_zone *zone, const char *line, char *why, size_t room)
     int ring = ring_line(zone, copy, why, room);
     if (ring >= 0)
         return ring;
+    int reports = report_line(zone, copy, why, room);
+    if (reports >= 0)
+        return reports;
     int forged = forgery_line(zone, copy, why, room);
     if (forged >= 0)
         return forged;

@@ -84,6 +84,9 @@ struct play_zone {
     struct zone_fault faults[ZONE_MAX_FAULTS];
     unsigned fault_count;
     struct zone_forgery *forgeries;
+    bool reports; /* its servers send the Report-Channel option */
+    uint8_t report[512];
+    size_t report_size;
     ldns_rr_list *records; /* as written */
     ldns_key_list *keys;   /* [0] signs the DNSKEY set, the last signs all else */
     ldns_key *foreign;
@@ -164,6 +167,11 @@ ldns_rr *ring_ds(const struct play_zone *zone, unsigned index, ldns_hash digest)
 
 /* A DENY, STEAL or ADD line. -1: it is none; 0; 1 and why. */
 int forgery_line(struct play_zone *zone, const char *line, char *why, size_t room);
+
+/* A REPORT line, RFC 9567. -1: it is none; 0; 1 and why. */
+int report_line(struct play_zone *zone, const char *line, char *why, size_t room);
+/* The option, where the zone's servers send it. */
+void report_add(const struct play_zone *zone, ldns_pkt *pkt);
 
 /* A reply that grows. */
 struct zone_reply {

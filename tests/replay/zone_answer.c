@@ -318,6 +318,7 @@ size_t zone_answer(const struct play_zone *zones, const struct address *server, 
         if (ldns_pkt_edns(asked)) {
             ldns_pkt_set_edns_udp_size(r.pkt, UDP_LIMIT);
             ldns_pkt_set_edns_do(r.pkt, r.want_dnssec);
+            report_add(r.zone, r.pkt);
         }
         const ldns_rdf *at = name;
         if (!r.zone)

@@ -258,6 +258,7 @@ int finding_make(struct arena *arena, struct slice wire, const uint8_t *qname, u
                             message.rcode != RCODE_YXDOMAIN))
         return 0;
     f.rcode = message.rcode;
+    f.report_channel = message.edns.report_channel;
     r = message_rrsets(arena, &message, SECTION_ANSWER, SECTION_RRSETS, &answer);
     if (r == 0)
         r = message_rrsets(arena, &message, SECTION_AUTHORITY, SECTION_RRSETS, &authority);

@@ -181,6 +181,7 @@ void val_failure_remember(struct val_core *core, struct job *job, uint16_t type,
         neg.ede[neg.ede_count++].code = EDE_DNSSEC_BOGUS;
     if (cache_neg_encode(job->arena, cache_key_slice(&key), &neg, &value) == 0)
         val_entries_put(core, job, CACHE_NEG, &key, value);
+    val_report_failure(core, job, type, why);
 }
 
 void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type)

@@ -245,7 +245,7 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     fetch->reserved = share;
     fetch->id = ++core->next_id;
     list_append(fetch_bucket(core, fetch->id), &fetch->node);
-    fetch->running = true;
+    fetch->running = fetch->asked = true;
     val_job_hold(fetch->owner);
     memcpy(action->avoid, fetch->avoid, sizeof(action->avoid));
     struct val_action *a = &action->action;
@@ -275,7 +275,7 @@ int val_fetch_start(struct val_core *core, struct fetch *fetch, struct job *owne
     fetch->purse = owner->purse;
     fetch->purse->refs++;
     fetch->type = type;
-    fetch->answered = fetch->done = fetch->again = false;
+    fetch->answered = fetch->done = fetch->again = fetch->asked = false;
     fetch->failure = (struct failure){.ede = EDE_NONE};
     fetch->tries++;
     int r = send_fetch(core, fetch);
@@ -451,13 +451,13 @@ static int take_evidence(struct val_core *core, struct fetch *fetch, const struc
     if (!wire)
         return -ENOMEM;
     struct slice message = slice_make(wire, evidence->message.size);
+    fetch->forwarded = evidence->forwarded;
     if (evidence->kind == 1)
         return val_zone_referred(core, owner, message, fetch, cut, &evidence->server);
     fetch->answered = true;
     fetch->message = message;
     memcpy(fetch->cut, cut, sizeof(cut));
     fetch->server = evidence->server;
-    fetch->forwarded = evidence->forwarded;
     val_job_ready(core, owner);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "common/wire/message.h"
 #include "daemons/validatord/core/anchor.h"
 #include "daemons/validatord/core/denial.h"
+#include "daemons/validatord/core/error_report.h"
 #include "daemons/validatord/core/signature.h"
 #include "daemons/validatord/core/validator.h"
 
@@ -140,6 +141,7 @@ struct fetch {
     uint32_t reserved; /* upstream queries taken from the purse meanwhile */
     unsigned tries, lost;
     bool running, again, answered, done, restart;
+    bool asked; /* recursord was */
     struct address avoid[FETCH_LINK_TRIES], server;
     unsigned avoid_count;
     struct slice message;
@@ -167,10 +169,11 @@ enum finding_kind {
 struct finding {
     enum finding_kind kind;
     uint16_t rcode;
-    struct rrset_list main;  /* one RRset: the answer, the CNAME, the DNAME; negative: the SOA, if any */
-    struct rrset_list proof; /* NSEC and NSEC3 RRsets of the authority section */
-    const uint8_t *target;   /* of the CNAME or DNAME; NULL: the substitution is too long */
-    bool target_here;        /* the message speaks about the target too, inside the same cut */
+    struct rrset_list main;      /* one RRset: the answer, the CNAME, the DNAME; negative: the SOA, if any */
+    struct rrset_list proof;     /* NSEC and NSEC3 RRsets of the authority section */
+    const uint8_t *target;       /* of the CNAME or DNAME; NULL: the substitution is too long */
+    struct slice report_channel; /* RFC 9567: the option's value, in the message */
+    bool target_here;            /* the message speaks about the target too, inside the same cut */
     const uint8_t *cut;
 };
 
@@ -356,6 +359,8 @@ struct val_core {
     struct val_stats stats;
     struct warm_slot warm[WARM_SLOTS];
     unsigned warm_running;
+    struct agent_slot agents[AGENT_SLOTS];
+    struct report_window reports;
 };
 
 static inline struct question *job_question(struct job *job)
@@ -444,6 +449,7 @@ struct referral {
     struct rrset ns;
     struct rrset_list glue;
     struct statement statement;
+    struct slice report_channel;
 };
 /* 0; 1: not a referral for qname from this cut; -ENOMEM. */
 int referral_make(struct arena *arena, struct slice wire, const uint8_t *qname, uint16_t qtype,

@@ -101,6 +101,7 @@ int referral_make(struct arena *arena, struct slice wire, const uint8_t *qname, 
     if (!ns)
         return 1;
     referral.child = ns->owner;
+    referral.report_channel = message.edns.report_channel;
     referral.ns = *ns;
     referral.ns.sig_count = 0;
     referral.ns.count = (uint16_t)MIN(ns->count, CACHE_NS_MAX);

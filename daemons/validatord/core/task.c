@@ -164,6 +164,7 @@ static int step_fetch(struct val_core *core, struct task *task)
     r = finding_make(task->job.arena, fetch->message, task->job.name, task->job.type, fetch->cut, &finding);
     if (r < 0)
         return r;
+    val_agent_learn(core, fetch, fetch->cut, finding.report_channel);
     if (finding.kind == FINDING_GARBAGE) {
         val_failure_set(&why, EDE_NO_REACHABLE_AUTHORITY, "the answer does not fit the question");
         why.transport = true;

@@ -34,6 +34,7 @@ struct val_config {
     size_t anchor_count;
     bool anchor_updates;                  /* RFC 5011 */
     bool signalling;                      /* RFC 8145, 8509 */
+    bool error_reporting;                 /* RFC 9567 */
     const uint8_t *const *insecure_zones; /* local policy */
     size_t insecure_zone_count;
     const uint8_t *const *forward_zones; /* apexes; kept delegations do not apply below them */
@@ -320,6 +321,6 @@ struct val_event {
 struct val_stats {
     uint64_t probes, incidents_opened, incidents_closed, incidents_open, ntas;
     uint64_t questions, joined, verdicts, secure, insecure, bogus, unreachable, fetches, verifications,
-        verifications_failed, budget_spent, renewals, running_questions, running_tasks;
+        verifications_failed, budget_spent, renewals, error_reports, running_questions, running_tasks;
 };
 void val_core_stats(const struct val_core *core, struct val_stats *ret_stats);

@@ -277,6 +277,7 @@ int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, 
     int r = referral_make(by->arena, wire, by->name, fetch->type, cut, &referral);
     if (r != 0)
         return r < 0 ? r : 0;
+    val_agent_learn(core, fetch, cut, referral.report_channel);
     fetch->reached_labels = (uint8_t)name_labels(referral.child);
     struct zone *zone = val_zone_get(core, referral.child, by->purse);
     if (!zone || &zone->job == by)

@@ -203,6 +203,7 @@ static int step_fetch(struct val_core *core, struct zone *zone)
     r = finding_make(zone->job.arena, fetch->message, zone->job.name, TYPE_DS, fetch->cut, &finding);
     if (r < 0)
         return r;
+    val_agent_learn(core, fetch, fetch->cut, finding.report_channel);
     statement_from_finding(&finding, zone->job.name, &zone->statement);
     zone->statement.server = fetch->server;
     val_zone_note_ds(core, zone, &zone->statement);

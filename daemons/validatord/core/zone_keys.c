@@ -211,6 +211,7 @@ static int step_fetch(struct val_core *core, struct zone *zone, bool anchored)
         r = trust_points(core, zone, anchored);
     if (r < 0)
         return r;
+    val_agent_learn(core, fetch, fetch->cut, finding.report_channel);
     if (finding.kind != FINDING_POSITIVE) {
         val_failure_rrset(&why, EDE_DNSKEY_MISSING, zone->job.name, TYPE_DNSKEY, 0);
         return reject(core, zone, &why, anchored);

@@ -86,7 +86,8 @@ static void an_empty_file_means_the_defaults(void **state)
     assert_true(s->n_never_query > 20 && s->never_query_default);
     assert_int_equal(s->server_timeout_ms, 400);
     assert_int_equal(s->n_forward + s->n_stub + s->n_insecure_zones, 0);
-    assert_true(s->validate && s->anchor_updates && s->signalling && s->aggressive_denial && !s->allow_sha1);
+    assert_true(s->validate && s->anchor_updates && s->signalling && s->error_reporting &&
+                s->aggressive_denial && !s->allow_sha1);
     assert_int_equal(s->n_trust_anchors, 2);
     assert_int_equal(s->trust_anchors[0]->type, 43);
     assert_int_equal(s->trust_anchors[0]->rdata.len, 36);
@@ -134,6 +135,7 @@ static const char every_key[] =
     "  trust_anchors: [ builtin ]\n"
     "  anchor_updates: false\n"
     "  signalling: false\n"
+    "  error_reporting: false\n"
     "  insecure_zones: [ intern., 'a\\.b.example.' ]\n"
     "  nta: { lifetime: 2h, max_lifetime: 1d, probe_interval: 1m }\n"
     "  aggressive_denial: false\n"
@@ -184,7 +186,7 @@ static void every_key_is_taken_over(void **state)
     assert_true(s->forward[0]->first);
     assert_int_equal(s->n_stub, 1);
     assert_int_equal(s->stub[0]->n_to, 1);
-    assert_false(s->anchor_updates || s->signalling || s->aggressive_denial);
+    assert_false(s->anchor_updates || s->signalling || s->error_reporting || s->aggressive_denial);
     assert_int_equal(s->n_insecure_zones, 2);
     assert_memory_equal(s->insecure_zones[1].data, "\003a.b\007example", 13);
     assert_int_equal(s->nta_lifetime_ms, 7200000);
