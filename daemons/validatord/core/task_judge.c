@@ -22,6 +22,17 @@ static const uint8_t *signed_name(const struct task *task)
                                                           : task->job.name;
 }
 
+/* What a zone above the closest anchor says is a success or nothing (RFC 6840 C.2): it makes no name
+ * insecure.
+ */
+static bool is_above_anchor(struct val_core *core, const struct task *task)
+{
+    unsigned labels;
+
+    return policy_governs(core, judged_name(task), &labels) == GOVERNED_ANCHOR &&
+           name_labels(task->signer) < labels;
+}
+
 static int step_signer(struct val_core *core, struct task *task)
 {
     const struct finding *f = &task->finding;
@@ -120,6 +131,11 @@ static int step_trust(struct val_core *core, struct task *task)
     }
     switch (zone->trust) {
     case SECURITY_INSECURE:
+        if (is_above_anchor(core, task)) {
+            struct failure why;
+            val_failure_rrset(&why, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
+            return val_task_reject(core, task, &why);
+        }
         return accept_insecure(core, task, &zone->insecure, &zone->chain);
     case SECURITY_BOGUS:
         val_task_fail(core, task, &zone->failure);
@@ -210,6 +226,8 @@ static int proof_outcome(struct val_core *core, struct task *task, int outcome)
         val_task_finish(core, task, SECURITY_SECURE);
         return WAIT_NONE;
     case DENIAL_ITERATIONS:
+        if (is_above_anchor(core, task))
+            return not_proven(core, task);
         val_failure_set(&task->insecure, EDE_UNSUPPORTED_NSEC3_ITERATIONS, "");
         val_task_finish(core, task, SECURITY_INSECURE);
         return WAIT_NONE;

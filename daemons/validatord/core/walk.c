@@ -125,15 +125,44 @@ static bool record_secure(const struct val_core *core, const struct cache_zone *
            cache_ttl_left(rec->ds_validated, rec->ds_expires, core->env->wall) > 0;
 }
 
+/* RFC 6840 C.2, "Accept Any Success": what a zone above the closest anchor has signed counts when another
+ * anchor governs that zone, and nothing is exempt on the way. But a zone whose keys the closest anchor
+ * validates is a cut, and then what its parents sign below it is no data of theirs; and that its keys are out
+ * of reach shows nothing. */
+static enum fit fits_above_anchor(struct val_core *core, struct job *job, const uint8_t *anchored,
+                                  const uint8_t *signer)
+{
+    unsigned ignored;
+
+    if (!policy_has_anchor(core, anchored))
+        return FIT_NO; /* a DS kept below an NTA */
+    for (unsigned i = name_labels(signer); i < name_labels(anchored); i++)
+        if (policy_governs(core, name_suffix(anchored, i), &ignored) != GOVERNED_ANCHOR)
+            return FIT_NO;
+    struct zone *zone = val_zone_get(core, anchored, job->purse);
+    if (!zone || &zone->job == job)
+        return FIT_NO;
+    if (!zone->trust_done) {
+        zone->want_trust = true;
+        val_job_ready(core, &zone->job);
+        val_job_wait(job, &zone->job);
+        return FIT_WAIT;
+    }
+    return zone->trust == SECURITY_BOGUS && !zone->failure.transport && !zone->failure.budget ? FIT_YES
+                                                                                              : FIT_NO;
+}
+
 enum fit val_signer_fits(struct val_core *core, struct job *job, const uint8_t *owner, unsigned labels,
                          const uint8_t *signer, unsigned anchor_labels)
 {
-    unsigned above;
-    /* RFC 6840 5.10, "Accept Any Success": a zone above the closest anchor counts when an anchor governs it
-     * too. */
-    if (name_labels(signer) < anchor_labels && policy_governs(core, signer, &above) != GOVERNED_ANCHOR)
-        return FIT_NO;
+    if (name_labels(signer) < anchor_labels) {
+        enum fit fit = fits_above_anchor(core, job, name_suffix(owner, anchor_labels), signer);
+        if (fit != FIT_YES)
+            return fit;
+    }
     for (unsigned i = labels; i > name_labels(signer); i--) {
+        if (i == anchor_labels)
+            continue; /* settled above */
         const uint8_t *at = name_suffix(owner, i);
         struct job *running = val_job_find(core, JOB_ZONE, at, 0, false);
         struct zone *zone = running ? job_zone(running) : NULL;

@@ -238,8 +238,11 @@ static int step_trust(struct val_core *core, struct zone *zone)
     unsigned anchor_labels;
 
     policy_governs(core, zone->job.name, &anchor_labels);
-    enum fit fit = val_signer_fits(core, &zone->job, zone->job.name, name_labels(zone->job.name) - 1,
-                                   zone->statement.signer, anchor_labels);
+    /* Above the closest anchor nobody decides whether what is below it is secure. */
+    enum fit fit = name_labels(zone->statement.signer) < anchor_labels
+                       ? FIT_NO
+                       : val_signer_fits(core, &zone->job, zone->job.name, name_labels(zone->job.name) - 1,
+                                         zone->statement.signer, anchor_labels);
     if (fit == FIT_WAIT)
         return WAIT_MORE;
     if (fit == FIT_NO) {
