@@ -104,8 +104,10 @@ static int go_by_kept(struct val_core *core, struct fetch *fetch, unsigned above
 {
     int r = val_cut_kept(core, fetch->owner, asked_of(fetch), above_labels, cause, cut, &fetch->kept_why);
 
-    if (r == 0)
+    if (r == 0) {
         fetch->kept_labels = (uint8_t)name_labels(cut->name);
+        fetch->kept_expires = cut->expires;
+    }
     return r;
 }
 
@@ -129,12 +131,13 @@ static int pass_incident(struct val_core *core, struct fetch *fetch, struct cut 
     if (r < 0)
         return r;
     const uint8_t *child = r == 0 ? kept.name : name_suffix(name, MIN(name_labels(name), labels + 1));
-    if (val_incident_may_ask(core, zone, child, r == 0))
+    if (val_incident_may_ask(core, zone, child, r == 0 ? MAX(kept.ns.ttl, 1u) : 0))
         return 0;
     if (r == 0) {
         *cut = kept;
         fetch->kept_why = none;
         fetch->kept_labels = (uint8_t)name_labels(kept.name);
+        fetch->kept_expires = kept.expires;
         return 0;
     }
     fetch->failure = why;

@@ -209,7 +209,8 @@ const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, st
     return incident ? incident->zone : NULL;
 }
 
-bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child, bool kept)
+bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child,
+                          uint32_t kept_ttl_s)
 {
     const struct incident *incident = core->incidents->open_count ? incident_find(core, zone) : NULL;
     uint8_t bytes[NAME_MAX + sizeof(incident->serial)];
@@ -232,7 +233,7 @@ bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint
             slot = &set[i];
     }
     /* While some of the zone validates, asking once more may well succeed. */
-    uint64_t seconds = kept                 ? longest_s(core)
+    uint64_t seconds = kept_ttl_s           ? MAX((uint64_t)kept_ttl_s, longest_s(core))
                        : incident->degraded ? INCIDENT_BACKOFF_S
                                             : incident_back_off_s(core, incident);
     *slot = (struct ration){.hash = hash, .until = mono_add_ms(core->env->mono, seconds * 1000)};

@@ -27,9 +27,11 @@ bool val_incident_open(struct val_core *core, const uint8_t *zone, struct failur
 /* The deepest zone at or above name that is in an incident, owned by the core, valid during this event; NULL:
  * none. ret_why may be NULL. */
 const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, struct failure *ret_why);
-/* The ration: may the zone be asked about this child now? True is taken at once. kept: of the child something
- * is kept. True when the zone is in no incident. */
-bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child, bool kept);
+/* The ration: may the zone be asked about this child now? True is taken at once. kept_ttl_s: the
+ * TTL of what is kept of the child, which is asked for no more often than while all was well; 0: nothing is.
+ * True when the zone is in no incident. */
+bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child,
+                          uint32_t kept_ttl_s);
 /* Something from the zone that was fetched now has validated: reason to look whether the incident is over. */
 void val_incident_validated(struct val_core *core, const uint8_t *zone);
 

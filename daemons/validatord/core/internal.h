@@ -53,7 +53,6 @@
 #define KEPT_PATIENCE_MS                                                                                     \
     1200u /* of a parent that is silent; a fresh answer still comes within netd's timer of 1.8 s */
 #define KEPT_PATIENCE_LEAST_MS 300u /* of one asked late */
-#define KEPT_TTLS              10u  /* x answer_ttl (5 min): how long what rests on a kept link is cached */
 #define UNPROVEN_TTL_MAX_S     900u /* a delegation that nobody proved */
 
 enum job_kind { JOB_QUESTION = 0, JOB_TASK = 1, JOB_ZONE = 2, JOB_PROBE = 3, JOB_ANCHOR = 4 };
@@ -98,6 +97,7 @@ struct job {
 /* What trust rests on, from the anchor down to a zone. */
 struct chain {
     wall_s expires;      /* the least signature expiry that is still ahead; 0: none known */
+    wall_s ends;         /* when the first kept link may no longer be used; 0: none is kept */
     bool lapsed;         /* a link is past its signature: no AD */
     bool continued;      /* a kept link is among them */
     bool delegation;     /* of the zone with the kept link a delegation is kept: no other counts */
@@ -153,7 +153,8 @@ struct fetch {
     uint8_t reached_labels; /* of the deepest cut that a referral led to */
     uint8_t kept_labels;    /* != 0: starts at the kept delegation of that ancestor */
     struct failure kept_why;
-    mono_ns kept_at; /* when a silent parent is given up for what is kept; 0: never */
+    wall_s kept_expires; /* of that delegation */
+    mono_ns kept_at;     /* when a silent parent is given up for what is kept; 0: never */
 };
 
 enum finding_kind {
@@ -242,6 +243,9 @@ struct zone {
     enum kept_step kept_step;
     struct rrset_list kept_list; /* the kept proof that is judged */
     struct failure kept_why;
+    bool unwritten;           /* the DS in rec rests on the parent's kept keys: it is used, and not written */
+    bool unwritten_same;      /* it equals the one in the record */
+    struct cache_zone record; /* then: what is written */
 };
 
 enum task_step {

@@ -105,6 +105,14 @@ static int find_parent(struct val_core *core, struct zone *zone, const uint8_t *
     return 0;
 }
 
+void kept_end(const struct val_core *core, struct chain *chain, wall_s expires)
+{
+    wall_s ends = {.s = expires.s + MAX(core->config.delegation_max_age_s, INT64_C(0))};
+
+    if (!chain->ends.s || ends.s < chain->ends.s)
+        chain->ends = ends;
+}
+
 static void rest_on(struct val_core *core, struct zone *zone, const char *what, const uint8_t *of,
                     wall_s expired, wall_s signature_expires)
 {
@@ -118,6 +126,10 @@ static void rest_on(struct val_core *core, struct zone *zone, const char *what, 
         chain->lapsed = true;
         chain->expires.s = 0;
     }
+    if (expired.s)
+        kept_end(core, chain, expired);
+    else
+        chain->ends.s = core->env->wall.s + UNPROVEN_TTL_MAX_S;
     kept_text(core, &chain->kept, what, of, expired, &zone->kept_why);
 }
 

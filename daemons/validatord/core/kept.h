@@ -23,6 +23,7 @@ struct cut {
     const uint8_t *name; /* pointer into the name that was asked for; NULL: recursord's own knowledge */
     struct rrset ns;
     struct rrset_list glue;
+    wall_s expires; /* of a kept one */
 };
 /* The deepest delegation in force at or above name. 0 or -ENOMEM. */
 int val_cut_in_force(struct val_core *core, const struct job *owner, const uint8_t *name,
@@ -32,6 +33,9 @@ int val_cut_in_force(struct val_core *core, const struct job *owner, const uint8
 int val_cut_kept(struct val_core *core, const struct job *owner, const uint8_t *name, unsigned above_labels,
                  const struct failure *cause, struct cut *ret_cut, struct failure *ret_why);
 
+/* The chain rests on a link that expired then: it may be used until the limit, whatever is cached meanwhile.
+ */
+void kept_end(const struct val_core *core, struct chain *chain, wall_s expires);
 /* "kept DS of example.de., 2 h past its expiry; <why>" */
 void kept_text(const struct val_core *core, struct failure *failure, const char *what, const uint8_t *zone,
                wall_s expires, const struct failure *why);

@@ -106,6 +106,7 @@ int val_cut_kept(struct val_core *core, const struct job *owner, const uint8_t *
             continue;
         take_main(&rec, ret_cut);
         ret_cut->name = at;
+        ret_cut->expires = rec.ns_expires;
         kept_text(core, ret_why, "delegation", at, rec.ns_expires, cause);
         return 0;
     }

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "daemons/validatord/core/internal.h"
+#include "daemons/validatord/core/kept.h"
 
 struct task *val_task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse)
 {
@@ -56,9 +56,12 @@ static void set_ttl(struct val_core *core, struct task *task)
         cap = left < 0 ? 0 : left < cap ? (uint32_t)left : cap;
     }
     if (task->chain.continued) {
-        cap = MIN(cap, KEPT_TTLS * core->config.stale_answer_ttl_s);
+        /* As long as the child says, and no longer than what it rests on may be used: given out at
+         * answer_ttl. */
+        int64_t end = task->chain.ends.s ? task->chain.ends.s : INT64_MAX;
         if (task->chain.expires.s)
-            cap = (uint32_t)MIN((int64_t)cap, MAX(task->chain.expires.s - core->env->wall.s, INT64_C(0)));
+            end = MIN(end, task->chain.expires.s);
+        cap = (uint32_t)MIN((int64_t)cap, MAX(end - core->env->wall.s, INT64_C(0)));
     }
     task->ttl = clamp_ttl(core, ttl, cap);
 }
@@ -71,6 +74,7 @@ static void rest_on_chain(struct val_core *core, struct task *task)
     if (task->fetch.kept_why.ede != EDE_NONE && task->fetch.kept_labels && !chain->continued) {
         chain->continued = true;
         chain->kept = task->fetch.kept_why;
+        kept_end(core, chain, task->fetch.kept_expires);
     }
     if (task->security != SECURITY_SECURE)
         return;

@@ -91,6 +91,26 @@ struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct pur
     return zone;
 }
 
+/* What rests on the parent's kept keys would outlive them; the child's own keys under the DS that was known
+ * are its own. */
+static struct cache_zone to_write(const struct zone *zone)
+{
+    const struct cache_zone *now = &zone->rec;
+    struct cache_zone rec = zone->record;
+
+    if (!zone->unwritten)
+        return *now;
+    if (!zone->unwritten_same || !now->has_dnskey)
+        return rec;
+    rec.has_dnskey = true;
+    rec.ds_held = now->ds_held;
+    rec.dnskey = now->dnskey;
+    rec.dnskey_validated = now->dnskey_validated;
+    rec.dnskey_expires = now->dnskey_expires;
+    rec.dnskey_signature_expires = now->dnskey_signature_expires;
+    return rec;
+}
+
 void val_zone_store(struct val_core *core, struct zone *zone)
 {
     struct cache_key key;
@@ -101,8 +121,9 @@ void val_zone_store(struct val_core *core, struct zone *zone)
     zone->changed = false;
     if (zone->job.type == ZONE_RENEWAL)
         val_warm_merge(core, zone);
+    struct cache_zone rec = to_write(zone);
     if (cache_key_name(zone->job.name, &key) == 0 &&
-        cache_zone_encode(zone->job.arena, cache_key_slice(&key), &zone->rec, &value) == 0)
+        cache_zone_encode(zone->job.arena, cache_key_slice(&key), &rec, &value) == 0)
         val_entries_put(core, &zone->job, CACHE_ZONE, &key, value);
 }
 

@@ -56,6 +56,7 @@ static int stay_with_kept(struct val_core *core, struct zone *zone, const struct
     val_zone_ds_from_record(zone);
     zone->chain.continued = zone->chain.delegation = true;
     zone->chain.labels = (uint8_t)name_labels(zone->job.name);
+    kept_end(core, &zone->chain, zone->rec.ns_expires);
     kept_text(core, &zone->chain.kept, "delegation", zone->job.name, zone->rec.ns_expires, why);
     zone->offer.present = false;
     return WAIT_NONE;
@@ -121,6 +122,15 @@ static int insecure(struct val_core *core, struct zone *zone, const struct failu
     return WAIT_NONE;
 }
 
+/* How often the parent was asked about the child while all was well: once in that many seconds. */
+static uint32_t kept_life(const struct cache_zone *rec)
+{
+    int64_t life =
+        rec->has_delegation ? rec->ns_expires.s - rec->ns_stored.s : rec->ds_expires.s - rec->ds_validated.s;
+
+    return (uint32_t)MIN(MAX(life, INT64_C(1)), (int64_t)UINT32_MAX);
+}
+
 static int step_begin(struct val_core *core, struct zone *zone)
 {
     struct cache_zone *rec = &zone->rec;
@@ -168,7 +178,7 @@ static int step_begin(struct val_core *core, struct zone *zone)
     }
     const uint8_t *incident = val_incident_above(core, name_parent(zone->job.name), &why);
     if (incident && !(zone->statement.present && zone->statement.signer) && kept_ds_known(core, rec) &&
-        !val_incident_may_ask(core, incident, zone->job.name, true))
+        !val_incident_may_ask(core, incident, zone->job.name, kept_life(rec)))
         return go_kept(zone, &why);
     if (val_failure_known(core, zone->job.arena, zone->job.name, TYPE_DS, &why))
         return fail(core, zone, &why, false);
@@ -324,6 +334,11 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
     ttl = (uint32_t)MIN((int64_t)ttl, MAX(least - core->env->wall.s, INT64_C(0)));
     bool is_ds = state == DS_SECURE || state == DS_UNSUPPORTED;
     bool same = rec->ds_state == DS_SECURE && is_ds && rrset_same_rdata(&rec->ds, &zone->checked.items[0]);
+    if (above->continued && !zone->unwritten) {
+        zone->record = *rec;
+        zone->unwritten = true;
+    }
+    zone->unwritten_same = same;
     rec->ds_state = state;
     if (is_ds)
         rec->ds = zone->checked.items[0];
@@ -350,6 +365,7 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
         zone->changed = false;
         return;
     }
+    zone->unwritten = false;
     val_failure_forget(core, &zone->job, zone->job.name, TYPE_DS);
     val_incident_validated(core, zone->statement.signer);
     if (proof->count)

@@ -131,6 +131,7 @@ static bool use_kept(struct val_core *core, struct zone *zone, bool anchored, co
     chain_to_keys(core, zone, anchored);
     if (!zone->chain.continued)
         kept_text(core, &zone->chain.kept, "DNSKEY", zone->job.name, rec->dnskey_expires, why);
+    kept_end(core, &zone->chain, rec->dnskey_expires);
     zone->chain.continued = zone->keys_kept = true;
     return true;
 }
