@@ -183,7 +183,7 @@ class ZoneKeys(Scenario):
         z = self.run.zones
         self.good = z.de("good")
         self.bad = [z.de("rolled"), z.de("bogus-dnskey"), z.de("unsigned")]
-        self.evidence = {"zone": "de.", "key_tag": z.de_key_tag("de-zsk-new"), "ds_matches": False, "same": True}
+        self.evidence = {"zone": "de.", "key_tag": z.de_key_tag("de-ksk"), "ds_matches": False, "same": True}
 
     def break_it(self):
         self.run.stage.publish_de(self.bad[0])
