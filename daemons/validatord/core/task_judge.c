@@ -251,7 +251,9 @@ static int keep_proof(struct val_core *core, struct task *task)
     for (uint32_t i = 0; i < task->checked.count; i++)
         if (task->checked.items[i].security == SECURITY_SECURE)
             note_expiry(task, task->judge.expires[i]);
-    if (!task->chain.continued)
+    /* What is synthesised from a denial says nothing of a kept link, so those that rest on one are not for
+     * that. */
+    if (!task->chain.continued && !policy_is_kept_below_nta(core, task->signer))
         val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
     return 0;
 }
