@@ -41,8 +41,8 @@ const Holdfast__Config__Snapshot *conf_snapshot(const struct conf *conf);
 size_t conf_message_count(const struct conf *conf);
 const char *conf_message(const struct conf *conf, size_t index);
 
-/* One DS or DNSKEY record in zone text, as a file of trust anchors would have it. 0; 1: not one, and why[] says what
- * is wrong and what would be right; -ENOMEM. zone in wire form, lower case. */
+/* One DS or DNSKEY record in zone text, as a file of trust anchors would have it. 0; 1: not one, and why[]
+ * says what is wrong and what would be right; -ENOMEM. zone in wire form, lower case. */
 #define CONF_ANCHOR_MAX 65535u
 struct conf_anchor {
     uint8_t zone[255];

@@ -151,26 +151,16 @@ static const struct {
     const char *key;
 } ignored[] = {
     /* no bearing on what is compared, or always so in holdfast */
-    {"target-fetch-policy"},
-    {"iter-scrub-promiscuous"},
-    {"rrset-roundrobin"},
-    {"ede"},
-    {"ede-serve-expired"},
-    {"verbosity"},
-    {"log-servfail"},
-    {"val-log-level"},
-    {"harden-referral-path"},
-    {"harden-unknown-additional"},
-    {"harden-unverified-glue"},
-    {"prefetch-key"},
-    {"rrset-cache-size"},
-    {"msg-cache-size"},
-    {"num-queries-per-thread"},
-    {"discard-timeout"},
-    {"outbound-msg-retry"},
-    {"stub-prime"},
-    {"do-not-query-localhost"},
-    {"val-max-restart"},
+    {"target-fetch-policy"},    {"iter-scrub-promiscuous"},
+    {"rrset-roundrobin"},       {"ede"},
+    {"ede-serve-expired"},      {"verbosity"},
+    {"log-servfail"},           {"val-log-level"},
+    {"harden-referral-path"},   {"harden-unknown-additional"},
+    {"harden-unverified-glue"}, {"prefetch-key"},
+    {"rrset-cache-size"},       {"msg-cache-size"},
+    {"num-queries-per-thread"}, {"discard-timeout"},
+    {"outbound-msg-retry"},     {"stub-prime"},
+    {"do-not-query-localhost"}, {"val-max-restart"},
 };
 
 /* `min_ttl = 300`, `max_ttl = 600`: Deckard's form of the TTL limits. */

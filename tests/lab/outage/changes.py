@@ -140,6 +140,6 @@ class Revoked(breaker.Scenario):
         here = judge.window(limit, t.repaired, "seen", lambda j: j.record.zone.endswith(".de."))
         # A denial has no date; one that is marked, and names no kept link, is the last good one, stale (rule 2).
         late = [j for j in here if j.obtained is not None and j.obtained > limit
-                and not (j.version is None and j.marked and not any("kept " in text for _, text in j.record.ede))]
+                and not (j.version is None and j.marked and not any("kept " in text for _, text in j.record.edes))]
         judge.none("answers by a kept link older than delegation_max_age", late, len(here))
         return []
