@@ -15,7 +15,6 @@
 #define STORE_READER_LEASE_MS 500u /* DESIGN invariant 2 */
 #define STORE_SWEEP_START_PCT 80u
 #define STORE_SWEEP_STOP_PCT  70u
-#define STORE_ZONE_KEEP_S     604800 /* zone records past expiry: delegation_max_age's default, DESIGN 5 */
 
 struct store;
 
@@ -29,6 +28,8 @@ struct store_config {
     const char *directory; /* made when absent; data.mdb, lock.mdb and writer.state are made in it */
     uint64_t size_bytes;   /* of the map */
     uint32_t commit_interval_ms;
+    int64_t kept_max_s; /* the sweep spares zone records and denials so long past expiry, where that is longer
+                           than its stale_max_s: they are what continuity rests on (DESIGN 5 rule 1) */
     /* For store_flush(): finds a name's NSEC3 records. NULL: all of the name's zone go. */
     nsec3_hash_fn nsec3_hash;
     void *nsec3_ctx;

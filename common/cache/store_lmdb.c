@@ -279,6 +279,7 @@ int store_open_writer(const struct store_config *config, struct store **ret_stor
         return -ENOMEM;
     store->writable = true;
     store->size_bytes = config->size_bytes;
+    store->kept_max_s = config->kept_max_s;
     store->nsec3_hash = config->nsec3_hash;
     store->nsec3_ctx = config->nsec3_ctx;
     int r = mkdir(config->directory, 0750) < 0 && errno != EEXIST ? -errno : 0;

@@ -37,6 +37,7 @@ struct store {
     ino_t inode;
     bool writable;
     uint64_t size_bytes;
+    int64_t kept_max_s;
     atomic_bool damaged; /* the core's thread reads, the writer's walks: either may find out */
 
     /* reader side */

@@ -38,7 +38,7 @@ static uint64_t used_percent(const struct store *store, uint64_t bytes)
 
 struct sweep_rule {
     wall_s now;
-    int64_t stale_max_s;
+    int64_t stale_max_s, kept_max_s;
     unsigned (*popularity)(void *ctx, uint64_t hash);
     void *ctx;
 };
@@ -46,8 +46,8 @@ struct sweep_rule {
 static bool is_past_limit(const struct sweep_rule *rule, enum cache_db db, struct slice value)
 {
     int64_t keep = MAX(rule->stale_max_s, 0);
-    if (db == CACHE_ZONE)
-        keep = MAX(keep, STORE_ZONE_KEEP_S);
+    if (db == CACHE_ZONE || db == CACHE_NSEC || db == CACHE_NSEC3)
+        keep = MAX(keep, rule->kept_max_s);
     return cache_value_expires(value).s + keep < rule->now.s;
 }
 
@@ -195,7 +195,11 @@ static int give_up_slice(struct store *store, const struct store_sweep *before, 
 int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned slice,
                 unsigned (*popularity)(void *ctx, uint64_t hash), void *ctx)
 {
-    struct sweep_rule rule = {.now = now, .stale_max_s = stale_max_s, .popularity = popularity, .ctx = ctx};
+    struct sweep_rule rule = {.now = now,
+                              .stale_max_s = stale_max_s,
+                              .kept_max_s = store->kept_max_s,
+                              .popularity = popularity,
+                              .ctx = ctx};
     MDB_txn *txn;
     uint64_t bytes;
     int r = store->sweep.active ? 0 : begin_when_due(store);
@@ -235,7 +239,7 @@ int store_sweep_hard(struct store *store, wall_s now)
     r = store_used(store, txn, &bytes);
     mdb_txn_abort(txn);
     target = bytes / 2;
-    struct sweep_rule rule = {.now = now};
+    struct sweep_rule rule = {.now = now, .kept_max_s = store->kept_max_s};
     start(&store->sweep, 100);
     for (unsigned i = 0; r == 0 && i < HARD_SLICES && bytes > target && store->sweep.active; i++) {
         r = store_write_begin(store, &txn);

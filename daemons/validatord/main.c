@@ -72,6 +72,7 @@ static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
         .store = {.directory = v->daemon.state_directory,
                   .size_bytes = snapshot->cache_size_bytes,
                   .commit_interval_ms = (uint32_t)snapshot->commit_interval_ms,
+                  .kept_max_s = v->settings.config.delegation_max_age_s,
                   .nsec3_hash = flush_ops->nsec3_hash,
                   .nsec3_ctx = flush_ops->ctx},
         .stale_max_s = v->settings.config.stale_max_age_s, /* also where it is off: it can be switched on */

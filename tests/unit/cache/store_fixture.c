@@ -39,7 +39,10 @@ int store_teardown(void **state)
 
 void sf_open_sized(struct store_fixture *f, uint64_t bytes)
 {
-    struct store_config config = {.directory = f->directory, .size_bytes = bytes, .commit_interval_ms = 100};
+    struct store_config config = {.directory = f->directory,
+                                  .size_bytes = bytes,
+                                  .commit_interval_ms = 100,
+                                  .kept_max_s = f->kept_max_s};
     char *quarantined;
     assert_int_equal(store_open_writer(&config, &f->store, &quarantined), 0);
     assert_null(quarantined);

@@ -8,6 +8,7 @@
 
 struct store_fixture {
     char directory[128];
+    int64_t kept_max_s; /* of the stores it opens */
     struct store *store;
 };
 

@@ -286,6 +286,63 @@ static void a_sweep_spares_what_is_popular_and_zones(void **state)
     assert_int_equal(stats.swept + stats.entries[CACHE_RR], count);
 }
 
+/* A zone record and an NSEC record that expired so long ago. */
+static void put_links(struct store_fixture *f, const char *name, int64_t past_s)
+{
+    struct arena *arena = arena_new(65536);
+    struct cache_key keys[2];
+    struct cache_write writes[2] = {{.db = CACHE_ZONE}, {.db = CACHE_NSEC}};
+    struct cache_zone zone = {.ds_state = DS_NONE, .ds_expires = {.s = NOW.s - past_s}};
+    struct rdata rdata = {.data = (const uint8_t *)"\0\0\1@", .size = 4};
+    uint8_t owner[NAME_MAX];
+    assert_int_equal(name_from_text(name, owner), 0);
+    struct cache_rr nsec = {.rrset = {.owner = owner,
+                                      .type = TYPE_NSEC,
+                                      .class = CLASS_IN,
+                                      .count = 1,
+                                      .rdata = &rdata,
+                                      .rank = RANK_ANSWER,
+                                      .security = SECURITY_SECURE},
+                            .expires = {.s = NOW.s - past_s}};
+    assert_int_equal(cache_key_name(owner, &keys[0]), 0);
+    assert_int_equal(cache_key_nsec((const uint8_t *)"\7example", owner, &keys[1]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        writes[i].key = cache_key_slice(&keys[i]);
+    assert_int_equal(cache_zone_encode(arena, writes[0].key, &zone, &writes[0].value), 0);
+    assert_int_equal(cache_rr_encode(arena, writes[1].key, &nsec, &writes[1].value), 0);
+    assert_int_equal(store_commit(f->store, writes, 2, 0, sf_now()), 0);
+    arena_free(arena);
+}
+
+/* stale.delegation_max_age may be set to as much as 28 d: then that is how long it lasts, and no less. */
+static void a_sweep_spares_kept_links_as_long_as_they_may_be_used(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_stats stats;
+    f->kept_max_s = INT64_C(28) * 86400;
+    sf_open_sized(f, FILL_BYTES);
+    put_links(f, "a.example.", INT64_C(27) * 86400);
+    put_links(f, "b.example.", INT64_C(29) * 86400);
+    fill(f, 84, NOW.s + 1000, NOW.s + 1000);
+    assert_true(sweep_all(f, NULL, NULL) > 0);
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_ZONE], 1);
+    assert_int_equal(stats.entries[CACHE_NSEC], 1);
+}
+
+static void kept_links_go_with_the_rest_where_nothing_is_kept(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_stats stats;
+    sf_open_sized(f, FILL_BYTES);
+    put_links(f, "a.example.", 2000);
+    fill(f, 84, NOW.s + 1000, NOW.s + 1000);
+    assert_true(sweep_all(f, NULL, NULL) > 0);
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_ZONE], 0);
+    assert_int_equal(stats.entries[CACHE_NSEC], 0);
+}
+
 static void a_full_map_is_survived(void **state)
 {
     struct store_fixture *f = *state;
@@ -319,6 +376,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_sweep_first_takes_what_is_past_every_limit, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(a_sweep_spares_what_is_popular_and_zones, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_sweep_spares_kept_links_as_long_as_they_may_be_used, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(kept_links_go_with_the_rest_where_nothing_is_kept, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(a_full_map_is_survived, store_setup, store_teardown),
     };
