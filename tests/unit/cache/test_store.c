@@ -188,7 +188,9 @@ static void a_walk_in_chunks_sees_every_entry_once(void **state)
     assert_int_equal(seen, 333);
 }
 
-/* Fills the map to `percent` with entries of which every second is long past all limits. */
+/* Fills the map to `percent` with entries of which every second is long past all limits. Once it is getting
+ * full the leases are waited for: what lies under them would else fill it, and the writer make room for
+ * itself. */
 static uint32_t fill(struct store_fixture *f, unsigned percent, int64_t expires_even, int64_t expires_odd)
 {
     struct store_stats stats;
@@ -200,8 +202,9 @@ static uint32_t fill(struct store_fixture *f, unsigned percent, int64_t expires_
         }
         assert_int_equal(store_stats(f->store, &stats), 0);
         if (stats.used_bytes * 100 / stats.map_bytes > 70)
-            sf_sleep_ms(100); /* as commits come: else what lies under lease fills the map */
+            sf_sleep_ms(STORE_READER_LEASE_MS + 100);
     } while (stats.used_bytes * 100 / stats.map_bytes < percent);
+    assert_int_equal(stats.swept, 0);
     return number;
 }
 

@@ -5,6 +5,7 @@
 """
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -20,9 +21,16 @@ DAEMONS = ["holdfast-netd", "holdfast-recursord", "holdfast-validatord"]
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that is free for both transports, outside the range that the kernel gives to whoever asks meanwhile."""
+    for port in random.sample(range(10000, 30000), 1000):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            try:
+                udp.bind(("127.0.0.1", port))
+                tcp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("none of 1,000 ports is free")
 
 
 def alive(pid):
@@ -75,11 +83,13 @@ class Holdfastd(unittest.TestCase):
         except FileNotFoundError:
             return []
 
-    def wait_for(self, what, seconds=20.0):
+    def wait_for(self, what, seconds=20.0, of=None):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if what():
                 return
+            if of and of.poll() is not None:
+                self.fail(f"holdfastd ended meanwhile with {of.returncode}: {of.stderr.read()}")
             time.sleep(0.005)
         self.fail("waited in vain")
 
@@ -108,8 +118,8 @@ class Holdfastd(unittest.TestCase):
 
     def test_tcp_is_closed_until_all_are_ready(self):
         open(f"{self.dir}/holdfast-validatord.mute", "w", encoding="ascii").close()
-        self.start(wait=False)
-        self.wait_for(lambda: all(self.starts(name) for name in DAEMONS))
+        process = self.start(wait=False)
+        self.wait_for(lambda: all(self.starts(name) for name in DAEMONS), of=process)
         time.sleep(0.3)
         with self.assertRaises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", self.port), 1)
