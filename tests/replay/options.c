@@ -243,6 +243,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->val.signalling = c->netd.signalling = yes(v);
     else if (strcmp(k, "error-reporting") == 0) /* our own: RFC 9567 */
         c->val.error_reporting = yes(v);
+    else if (strcmp(k, "probe-interval") == 0) /* our own */
+        c->val.nta_probe_interval_s = (uint64_t)atoi(v);
     else if (strcmp(k, "trust-anchor-signaling") == 0 || strcmp(k, "root-key-sentinel") == 0)
         return 0; /* off here unless our own option says it: scenarios count questions */
     else if (strcmp(k, "do-not-query-address") == 0)

@@ -114,14 +114,21 @@ void val_failure_better(struct failure *failure, const struct failure *other)
     failure->budget = budget && failure->ede != EDE_NONE;
 }
 
-/* 5 s, doubled with each failure in a row, at most 5 min (RFC 9520 3.2). */
-static int64_t back_off(uint16_t failures, bool budget)
+int64_t val_failure_longest_s(const struct val_core *core)
+{
+    int64_t interval = (int64_t)MIN(core->config.nta_probe_interval_s, (uint64_t)FAILURE_MAX_S);
+    return interval ? interval : (int64_t)FAILURE_MAX_S;
+}
+
+/* 5 s, doubled with each failure in a row (RFC 9520 3.2). */
+static int64_t back_off(const struct val_core *core, uint16_t failures, bool budget)
 {
     int64_t seconds = FAILURE_FIRST_S;
+    int64_t most = MIN(val_failure_longest_s(core), budget ? (int64_t)FAILURE_BUDGET_S : INT64_MAX);
 
-    for (uint16_t i = 1; i < failures && seconds < FAILURE_MAX_S; i++)
+    for (uint16_t i = 1; i < failures && seconds < most; i++)
         seconds *= 2;
-    return MIN(seconds, budget ? (int64_t)FAILURE_BUDGET_S : (int64_t)FAILURE_MAX_S);
+    return MIN(seconds, most);
 }
 
 /* The cache's memory of failures of (name, type), whatever its age. */
@@ -170,7 +177,7 @@ void val_failure_remember(struct val_core *core, struct job *job, uint16_t type,
     if (why->transport)
         neg.security = SECURITY_INDETERMINATE;
     neg.stored = now;
-    neg.expires.s = now.s + back_off(neg.failures, why->budget);
+    neg.expires.s = now.s + back_off(core, neg.failures, why->budget);
     if (has_good(core, job, type)) /* RFC 8767 5: the failure recheck timer */
         neg.expires.s = MAX(neg.expires.s, now.s + (int64_t)core->config.stale_recheck_s);
     neg.ede_count = 1;

@@ -69,16 +69,9 @@ struct incident *incident_get(struct val_core *core, const uint8_t *zone)
     return incident;
 }
 
-/* The probe's interval, which a lab may have shortened, is the longest anything waits. */
-static uint64_t longest_s(const struct val_core *core)
-{
-    uint64_t interval = core->config.nta_probe_interval_s;
-    return interval ? MIN(interval, INCIDENT_WINDOW_S) : INCIDENT_WINDOW_S;
-}
-
 uint64_t incident_back_off_s(const struct val_core *core, const struct incident *incident)
 {
-    uint64_t seconds = INCIDENT_BACKOFF_S, most = longest_s(core);
+    uint64_t seconds = INCIDENT_BACKOFF_S, most = (uint64_t)val_failure_longest_s(core);
 
     for (unsigned i = 1; i < incident->probes_failed && seconds < most; i++)
         seconds *= 2;
@@ -233,7 +226,7 @@ bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint
             slot = &set[i];
     }
     /* While some of the zone validates, asking once more may well succeed. */
-    uint64_t seconds = kept_ttl_s           ? MAX((uint64_t)kept_ttl_s, longest_s(core))
+    uint64_t seconds = kept_ttl_s           ? MAX((uint64_t)kept_ttl_s, (uint64_t)val_failure_longest_s(core))
                        : incident->degraded ? INCIDENT_BACKOFF_S
                                             : incident_back_off_s(core, incident);
     *slot = (struct ration){.hash = hash, .until = mono_add_ms(core->env->mono, seconds * 1000)};

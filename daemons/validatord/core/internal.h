@@ -568,6 +568,9 @@ void val_failure_set(struct failure *failure, uint16_t ede, const char *text);
 void val_failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
                        uint16_t key_tag);
 void val_failure_better(struct failure *failure, const struct failure *other);
+/* The longest that any failure keeps a question from being asked again: the probes' interval, so that a
+ * repair is noticed within it whatever failed, and RFC 9520's five minutes at most. */
+int64_t val_failure_longest_s(const struct val_core *core);
 void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
 void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
 /* Is one remembered, unexpired? */

@@ -50,7 +50,7 @@ struct val_config {
     uint32_t stale_answer_ttl_s, stale_recheck_s;
     int64_t delegation_max_age_s;
     uint64_t nta_lifetime_s, nta_max_lifetime_s;
-    uint64_t nta_probe_interval_s; /* of NTAs, and the longest back-off of an incident's probe */
+    uint64_t nta_probe_interval_s; /* of NTAs, and the longest back-off of incidents and failures */
     /* clock_override is applied by the shell: env->wall already is the overridden time */
 };
 
