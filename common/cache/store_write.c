@@ -43,9 +43,12 @@ int store_lease_advance(struct store *store, bool at_once)
 
 static void sleep_until(mono_ns end)
 {
-    struct timespec ts = {.tv_sec = (time_t)(end.ns / NS_PER_S), .tv_nsec = (long)(end.ns % NS_PER_S)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
-        ;
+    /* By what is left: an absolute time would be converted by libfaketime, and there would be no sleep. */
+    for (mono_ns now = store_clock(); !mono_reached(now, end); now = store_clock()) {
+        uint64_t left = end.ns - now.ns;
+        struct timespec ts = {.tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S)};
+        nanosleep(&ts, NULL);
+    }
 }
 
 int store_write_begin(struct store *store, MDB_txn **ret_txn)

@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/event/event_timer.h"
 #include "common/ipc/conn.h"
 
 /* A peer that is being restarted is back within some 100 ms; a machine that boots takes longer. */
@@ -62,7 +63,7 @@ void ipc_listener_free(struct ipc_listener *listener)
 }
 
 struct ipc_connector {
-    sd_event_source *timer;
+    struct event_timer *timer;
     struct sockaddr_un address;
     void (*connected)(void *ctx, int fd);
     void *ctx;
@@ -71,7 +72,7 @@ struct ipc_connector {
 
 /* A connect to a full backlog gives EAGAIN and cannot be polled: so every failure is tried again on the
  * timer. */
-static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_connect_timer(void *userdata)
 {
     struct ipc_connector *connector = userdata;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -83,8 +84,7 @@ static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userda
     }
     if (fd >= 0)
         close(fd);
-    sd_event_source_set_time_relative(source, connector->wait_us);
-    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    event_timer_set_us(connector->timer, connector->wait_us);
     connector->wait_us = MIN(connector->wait_us * 2, (uint64_t)CONNECT_RETRY_MAX_US);
     return 0;
 }
@@ -100,26 +100,25 @@ int ipc_connector_new(sd_event *event, const char *path, void (*connected)(void 
     *connector = (struct ipc_connector){.connected = connected, .ctx = ctx, .wait_us = CONNECT_RETRY_MIN_US};
     connector->address.sun_family = AF_UNIX;
     strcpy(connector->address.sun_path, path);
-    int r = sd_event_add_time_relative(event, &connector->timer, CLOCK_MONOTONIC, 0, 1, on_connect_timer,
-                                       connector);
+    int r = event_timer_new(event, on_connect_timer, connector, &connector->timer);
     if (r < 0) {
         free(connector);
         return r;
     }
+    event_timer_set_us(connector->timer, 0);
     *ret_connector = connector;
     return 0;
 }
 
 void ipc_connector_start(struct ipc_connector *connector)
 {
-    sd_event_source_set_time_relative(connector->timer, connector->wait_us);
-    sd_event_source_set_enabled(connector->timer, SD_EVENT_ONESHOT);
+    event_timer_set_us(connector->timer, connector->wait_us);
 }
 
 void ipc_connector_free(struct ipc_connector *connector)
 {
     if (!connector)
         return;
-    sd_event_source_disable_unref(connector->timer);
+    event_timer_free(connector->timer);
     free(connector);
 }

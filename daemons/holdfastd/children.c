@@ -26,7 +26,7 @@
 #define GIVE_UP_BACK_OFF_US 3200000u
 #define STOP_US             5000000u  /* for netd and recursord to go */
 #define COMMIT_US           30000000u /* for validatord to commit and close */
-#define TIMER_ACCURACY      1         /* with 0 sd-event takes its default of 250 ms */
+#define WAITING_US          10000000u /* then it is said who is not ready */
 #define FIRST_PASSED_FD     3         /* SD_LISTEN_FDS_START */
 
 static int start_child(struct child *child);
@@ -78,6 +78,10 @@ static void child_environment(const struct child *child)
             if (kept[i])
                 setenv(handed_on[i], kept[i], 1);
     }
+    /* Under libfaketime the timers of the children follow the real monotonic clock, or stepping the faked
+     * clock would move it along. */
+    if (getenv("LD_PRELOAD"))
+        setenv("FAKETIME_DONT_FAKE_MONOTONIC", "1", 0);
     for (size_t i = 0; i < child->socket_count; i++)
         at += snprintf(at, 12, "%s%s", i ? ":" : "", child->sockets[i].name);
     snprintf(number, sizeof(number), "%zu", child->socket_count);
@@ -127,7 +131,7 @@ static void finish_stop(struct holdfastd *h)
         sd_event_exit(h->event, h->exit_code);
 }
 
-static int kill_late(sd_event_source *source, uint64_t usec, void *userdata)
+static int kill_late(void *userdata)
 {
     struct holdfastd *h = userdata;
     for (size_t i = 0; i < CHILD_COUNT; i++)
@@ -141,11 +145,7 @@ static int kill_late(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void stop_timer(struct holdfastd *h, uint64_t delay_us)
 {
-    h->kill_source = sd_event_source_unref(h->kill_source);
-    int r = sd_event_add_time_relative(h->event, &h->kill_source, CLOCK_MONOTONIC, delay_us, TIMER_ACCURACY,
-                                       kill_late, h);
-    if (r < 0) /* then without patience */
-        kill_late(NULL, 0, h);
+    event_timer_set_us(h->kill_timer, delay_us);
 }
 
 /* netd and recursord are told at once; validatord when both are gone. */
@@ -166,7 +166,7 @@ void children_stop(struct holdfastd *h)
     h->stopping = true;
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         struct child *child = &h->children[i];
-        child->restart_source = sd_event_source_unref(child->restart_source);
+        event_timer_set(child->restart_timer, MONO_NEVER);
         if (child->pid > 0 && i != CHILD_VALIDATORD)
             kill(child->pid, SIGTERM);
     }
@@ -174,26 +174,12 @@ void children_stop(struct holdfastd *h)
     stop_next(h);
 }
 
-static int restart_due(sd_event_source *source, uint64_t usec, void *userdata);
-
-static void restart_later(struct child *child, uint64_t delay_us)
-{
-    child->restart_source = sd_event_source_unref(child->restart_source);
-    int r = sd_event_add_time_relative(child->holdfastd->event, &child->restart_source, CLOCK_MONOTONIC,
-                                       delay_us, TIMER_ACCURACY, restart_due, child);
-    if (r < 0) { /* nobody would ever start it again */
-        log_error("cannot set a timer: %s", strerror(-r));
-        child->holdfastd->exit_code = EXIT_FAILURE;
-        children_stop(child->holdfastd);
-    }
-}
-
-static int restart_due(sd_event_source *source, uint64_t usec, void *userdata)
+static int restart_due(void *userdata)
 {
     struct child *child = userdata;
     /* A full process table passes. */
     if (start_child(child) < 0)
-        restart_later(child, MAX_BACK_OFF_US);
+        event_timer_set_us(child->restart_timer, MAX_BACK_OFF_US);
     return 0;
 }
 
@@ -223,7 +209,7 @@ static int child_exited(sd_event_source *source, const siginfo_t *info, void *us
         children_stop(h);
         return 0;
     }
-    restart_later(child, delay_us);
+    event_timer_set_us(child->restart_timer, delay_us);
     return 0;
 }
 
@@ -327,13 +313,23 @@ static int open_notify(struct holdfastd *h)
     return r < 0 ? r : sd_event_add_io(h->event, NULL, h->notify_fd, EPOLLIN, notified, h);
 }
 
-static int still_waiting(sd_event_source *source, uint64_t usec, void *userdata)
+static int still_waiting(void *userdata)
 {
     struct holdfastd *h = userdata;
     for (size_t i = 0; i < CHILD_COUNT && !h->announced; i++)
         if (!h->children[i].ready)
             log_warning("still waiting for holdfast-%s to be ready", h->children[i].name);
     return 0;
+}
+
+static int make_timers(struct holdfastd *h)
+{
+    int r = event_timer_new(h->event, kill_late, h, &h->kill_timer);
+    if (r == 0)
+        r = event_timer_new(h->event, still_waiting, h, &h->waiting_timer);
+    for (size_t i = 0; i < CHILD_COUNT && r == 0; i++)
+        r = event_timer_new(h->event, restart_due, &h->children[i], &h->children[i].restart_timer);
+    return r;
 }
 
 int children_start(struct holdfastd *h)
@@ -349,11 +345,24 @@ int children_start(struct holdfastd *h)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
+    r = make_timers(h);
+    if (r < 0) {
+        log_error("cannot make timers: %s", strerror(-r));
+        return r;
+    }
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         r = start_child(&h->children[i]);
         if (r < 0)
             return r;
     }
-    return sd_event_add_time_relative(h->event, NULL, CLOCK_MONOTONIC, 10000000u, TIMER_ACCURACY,
-                                      still_waiting, h);
+    event_timer_set_us(h->waiting_timer, WAITING_US);
+    return 0;
+}
+
+void children_finish(struct holdfastd *h)
+{
+    for (size_t i = 0; i < CHILD_COUNT; i++)
+        event_timer_free(h->children[i].restart_timer);
+    event_timer_free(h->kill_timer);
+    event_timer_free(h->waiting_timer);
 }

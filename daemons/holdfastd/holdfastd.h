@@ -9,6 +9,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "common/event/event_timer.h"
 #include "common/base/util.h"
 #include "common/conf/snapshot.h"
 
@@ -33,7 +34,8 @@ struct child {
     pid_t pid;        /* 0: not running */
     bool ready;       /* it said READY=1 since it was started */
     uint64_t started_us, back_off_us;
-    sd_event_source *exit_source, *restart_source;
+    sd_event_source *exit_source;
+    struct event_timer *restart_timer;
     struct passed_socket sockets[MAX_SOCKETS];
     size_t socket_count;
 };
@@ -53,7 +55,7 @@ struct holdfastd {
     struct child children[CHILD_COUNT];
     bool announced; /* the three have met once: TCP listens, the line was printed */
     bool stopping;
-    sd_event_source *kill_source;
+    struct event_timer *kill_timer, *waiting_timer;
     int exit_code;
 };
 
@@ -92,3 +94,5 @@ int children_start(struct holdfastd *h);
 /* Begins the stop: netd and recursord first, then validatord, so that what it has is committed; then the loop
  * ends. */
 void children_stop(struct holdfastd *h);
+/* Before the loop is let go of. */
+void children_finish(struct holdfastd *h);

@@ -137,6 +137,7 @@ static void finish(struct holdfastd *h)
         free(h->children[i].program);
     if (h->notify_fd >= 0)
         close(h->notify_fd);
+    children_finish(h);
     sd_event_unref(h->event);
     snapshot_free(h->snapshot);
     free(h->notify_path);

@@ -38,13 +38,7 @@ static void act(struct recursord *r, const struct rec_action *action)
 
 static void arm(struct recursord *r)
 {
-    mono_ns deadline = rec_core_deadline(r->core);
-    if (deadline.ns == UINT64_MAX) {
-        (void)sd_event_source_set_enabled(r->timer, SD_EVENT_OFF);
-        return;
-    }
-    (void)sd_event_source_set_time(r->timer, (deadline.ns + 999) / 1000);
-    (void)sd_event_source_set_enabled(r->timer, SD_EVENT_ONESHOT);
+    event_timer_set(r->timer, rec_core_deadline(r->core));
 }
 
 void recursord_work(struct recursord *r)
@@ -73,7 +67,7 @@ void recursord_failed(struct recursord *r, uint64_t exchange, enum rec_failure w
     recursord_work(r);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(void *userdata)
 {
     struct recursord *r = userdata;
     struct env env = daemon_env(&r->daemon);
@@ -114,7 +108,7 @@ static int set_up(struct recursord *r)
         (result = edge_new(r, edge_fd, &r->edge)) < 0 ||
         (result = control_new(r, control_fd, &r->control)) < 0)
         return result;
-    result = sd_event_add_time(r->daemon.event, &r->timer, CLOCK_MONOTONIC, 0, 1, on_timer, r);
+    result = event_timer_new(r->daemon.event, on_timer, r, &r->timer);
     if (result < 0)
         return result;
     if (r->daemon.snapshot->sandbox && (result = sandbox_enter(SANDBOX_RECURSORD)) < 0) {
@@ -141,7 +135,7 @@ int main(int argc, char **argv)
     edge_free(r->edge);
     upstream_tcp_free(r->tcp);
     upstream_udp_free(r->udp);
-    sd_event_source_disable_unref(r->timer);
+    event_timer_free(r->timer);
     rec_core_free(r->core);
     settings_fini(&r->settings);
     daemon_finish(&r->daemon);

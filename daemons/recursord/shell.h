@@ -7,6 +7,7 @@
  * After every event for the core the shell calls recursord_work(), which does the actions and arms the timer.
  */
 
+#include "common/event/event_timer.h"
 #include "common/daemon/daemon.h"
 #include "daemons/recursord/core/recursor.h"
 
@@ -27,7 +28,7 @@ struct recursord {
     struct daemon daemon;
     struct settings settings;
     struct rec_core *core;
-    sd_event_source *timer;
+    struct event_timer *timer;
     struct edge *edge;
     struct upstream_udp *udp;
     struct upstream_tcp *tcp;

@@ -31,7 +31,8 @@ struct tcp_conn {
     struct upstream_tcp *tcp;
     struct address server;
     int fd;
-    sd_event_source *io, *idle;
+    sd_event_source *io;
+    struct event_timer *idle;
     struct list queries;
     unsigned query_count;
     uint64_t replies;
@@ -74,7 +75,7 @@ static void conn_close(struct tcp_conn *conn, enum rec_failure why)
     list_remove(&conn->link);
     tcp->conn_count--;
     sd_event_source_disable_unref(conn->io);
-    sd_event_source_disable_unref(conn->idle);
+    event_timer_free(conn->idle);
     close(conn->fd);
     free(conn->out);
     free(conn);
@@ -112,8 +113,7 @@ static void rest(struct tcp_conn *conn)
     if (conn->query_count)
         return;
     uint64_t ms = conn->unusable ? 0 : IDLE_MS;
-    (void)sd_event_source_set_time(conn->idle, daemon_mono().ns / 1000 + ms * 1000);
-    (void)sd_event_source_set_enabled(conn->idle, SD_EVENT_ONESHOT);
+    event_timer_set_us(conn->idle, ms * 1000);
 }
 
 static struct tcp_query *find_by_id(struct tcp_conn *conn, uint16_t id)
@@ -190,7 +190,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *userdat
     return 0;
 }
 
-static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_idle(void *userdata)
 {
     struct tcp_conn *conn = userdata;
     if (!conn->query_count)
@@ -203,9 +203,7 @@ static int conn_watch(struct tcp_conn *conn)
     sd_event *event = conn->tcp->r->daemon.event;
     int r = sd_event_add_io(event, &conn->io, conn->fd, EPOLLIN | EPOLLOUT, on_io, conn);
     if (r >= 0)
-        r = sd_event_add_time(event, &conn->idle, CLOCK_MONOTONIC, 0, 1, on_idle, conn);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(conn->idle, SD_EVENT_OFF);
+        r = event_timer_new(event, on_idle, conn, &conn->idle);
     return r;
 }
 
@@ -229,7 +227,7 @@ static int conn_open(struct upstream_tcp *tcp, const struct address *server, str
     list_init(&conn->queries);
     if (conn_watch(conn) < 0) {
         sd_event_source_disable_unref(conn->io);
-        sd_event_source_disable_unref(conn->idle);
+        event_timer_free(conn->idle);
         close(fd);
         free(conn);
         return REC_FAIL_LOCAL;
@@ -315,7 +313,7 @@ int upstream_tcp_send(struct upstream_tcp *tcp, uint64_t exchange, const struct 
     list_append(&conn->queries, &query->link);
     table_insert(&tcp->queries, &query->node, exchange);
     conn->query_count++;
-    (void)sd_event_source_set_enabled(conn->idle, SD_EVENT_OFF);
+    event_timer_set(conn->idle, MONO_NEVER);
     watch(conn); /* sent from the loop: what else this turn asks goes along */
     return 0;
 }

@@ -22,8 +22,7 @@ static json_t *nta_json(const uint8_t *name, const struct cache_nta *nta, wall_s
 /* The timer looks anew, since the new one may be the next to end. */
 static void look_soon(struct validatord *v)
 {
-    sd_event_source_set_time_relative(v->nta_timer, 0);
-    sd_event_source_set_enabled(v->nta_timer, SD_EVENT_ONESHOT);
+    event_timer_set_us(v->nta_timer, 0);
 }
 
 static void tell_failures(struct validatord *v, const uint8_t *name, const struct cache_nta *nta,
@@ -306,12 +305,11 @@ static int look_at_all(struct validatord *v, bool load)
     each_nta(v, arena, look_at_one, &look);
     loop_settle(v);
     arena_free(arena);
-    sd_event_source_set_time_relative(v->nta_timer, (uint64_t)look.next_s * 1000000);
-    sd_event_source_set_enabled(v->nta_timer, SD_EVENT_ONESHOT);
+    event_timer_set_us(v->nta_timer, (uint64_t)look.next_s * 1000000);
     return look.result;
 }
 
-static int on_nta_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_nta_timer(void *userdata)
 {
     (void)look_at_all(userdata, false);
     return 0;
@@ -319,8 +317,7 @@ static int on_nta_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 int control_load_ntas(struct validatord *v)
 {
-    int r =
-        sd_event_add_time_relative(v->daemon.event, &v->nta_timer, CLOCK_MONOTONIC, 0, 1, on_nta_timer, v);
+    int r = event_timer_new(v->daemon.event, on_nta_timer, v, &v->nta_timer);
 
     if (r >= 0)
         r = look_at_all(v, true);

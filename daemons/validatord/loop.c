@@ -99,7 +99,7 @@ void loop_drain(struct validatord *v)
     }
 }
 
-static int on_core_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_core_timer(void *userdata)
 {
     struct validatord *v = userdata;
     struct env env = loop_enter(v);
@@ -111,19 +111,6 @@ static int on_core_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void set_timer(struct validatord *v)
-{
-    mono_ns deadline = val_core_deadline(v->core);
-
-    if (deadline.ns == MONO_NEVER.ns) {
-        sd_event_source_set_enabled(v->core_timer, SD_EVENT_OFF);
-        return;
-    }
-    /* Rounded up, or the loop would turn idly for the last microsecond. */
-    sd_event_source_set_time(v->core_timer, (deadline.ns + 999) / 1000);
-    sd_event_source_set_enabled(v->core_timer, SD_EVENT_ONESHOT);
-}
-
 void loop_settle(struct validatord *v)
 {
     loop_drain(v);
@@ -131,7 +118,7 @@ void loop_settle(struct validatord *v)
     if (v->view_open)
         writer_view_end(v->writer);
     v->view_open = false;
-    set_timer(v);
+    event_timer_set(v->core_timer, val_core_deadline(v->core));
 }
 
 static void on_verified(void *ctx, uint64_t id, enum verify_outcome outcome)
@@ -173,17 +160,16 @@ static void on_committed(void *ctx, uint64_t sequence, int result)
 
 const struct writer_handlers loop_writer_handlers = {.committed = on_committed};
 
-static int on_age_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_age_timer(void *userdata)
 {
     struct validatord *v = userdata;
 
     shared_memory_age(&v->shared);
-    sd_event_source_set_time_relative(source, AGE_SKETCH_EVERY_US);
-    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    event_timer_set_us(v->age_timer, AGE_SKETCH_EVERY_US);
     return 0;
 }
 
-static int on_ready_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_ready_timer(void *userdata)
 {
     struct validatord *v = userdata;
 
@@ -199,28 +185,31 @@ void loop_met(struct validatord *v)
 {
     if (!edge_netd_met(v->netd) || !edge_recursord_met(v->recursord))
         return;
-    sd_event_source_set_enabled(v->ready_timer, SD_EVENT_OFF);
+    event_timer_set(v->ready_timer, MONO_NEVER);
     daemon_ready(&v->daemon);
 }
 
 int loop_start(struct validatord *v)
 {
     sd_event *event = v->daemon.event;
-    int r = sd_event_add_time_relative(event, &v->core_timer, CLOCK_MONOTONIC, 0, 1, on_core_timer, v);
+    int r = event_timer_new(event, on_core_timer, v, &v->core_timer);
 
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &v->age_timer, CLOCK_MONOTONIC, AGE_SKETCH_EVERY_US, 0,
-                                       on_age_timer, v);
+        r = event_timer_new(event, on_age_timer, v, &v->age_timer);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &v->ready_timer, CLOCK_MONOTONIC, READY_AFTER_US, 0,
-                                       on_ready_timer, v);
-    return r < 0 ? r : 0;
+        r = event_timer_new(event, on_ready_timer, v, &v->ready_timer);
+    if (r < 0)
+        return r;
+    event_timer_set_us(v->core_timer, 0);
+    event_timer_set_us(v->age_timer, AGE_SKETCH_EVERY_US);
+    event_timer_set_us(v->ready_timer, READY_AFTER_US);
+    return 0;
 }
 
 void loop_stop(struct validatord *v)
 {
-    sd_event_source_disable_unref(v->core_timer);
-    sd_event_source_disable_unref(v->age_timer);
-    sd_event_source_disable_unref(v->ready_timer);
-    sd_event_source_disable_unref(v->nta_timer);
+    event_timer_free(v->core_timer);
+    event_timer_free(v->age_timer);
+    event_timer_free(v->ready_timer);
+    event_timer_free(v->nta_timer);
 }

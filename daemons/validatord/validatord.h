@@ -12,6 +12,7 @@
  *   control*.c        holdfastctl's verbs
  */
 
+#include "common/event/event_timer.h"
 #include "common/daemon/daemon.h"
 #include "daemons/validatord/core/validator.h"
 #include "daemons/validatord/crypto_openssl.h"
@@ -38,7 +39,7 @@ struct validatord {
     struct edge_recursord *recursord;
     struct control *control;
     struct control_request *anchor_request; /* the operator's, until the core's action takes it */
-    sd_event_source *core_timer, *age_timer, *ready_timer, *nta_timer;
+    struct event_timer *core_timer, *age_timer, *ready_timer, *nta_timer;
     bool view_open;
     bool cache_damaged; /* on the way out because of it */
     struct cache_view view;

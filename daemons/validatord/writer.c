@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/event/event_timer.h"
 #include "common/cache/memstore.h"
 #include "common/ipc/shared.h"
 
@@ -28,7 +29,8 @@ struct writer {
     struct writer_handlers handlers;
     void *ctx;
     struct store *store; /* the loop reads by it, the thread does the rest */
-    sd_event_source *wake, *timer;
+    sd_event_source *wake;
+    struct event_timer *timer;
     int wake_fd;
     pthread_t thread;
     bool thread_runs;
@@ -72,7 +74,8 @@ static unsigned popularity(void *ctx, uint64_t hash)
     return shared_sketch_get(ctx, hash);
 }
 
-/* Waits on w->work until `until` at most. The lock is held. */
+/* Waits on w->work until `until` at most. The lock is held. Not pthread_cond_timedwait(3), whose date
+ * libfaketime takes for a faked one, of the monotonic clock too: the thread would not wait at all. */
 static void wait_until(struct writer *w, mono_ns until)
 {
     struct timespec t = {.tv_sec = (time_t)(until.ns / NS_PER_S), .tv_nsec = (long)(until.ns % NS_PER_S)};
@@ -80,7 +83,7 @@ static void wait_until(struct writer *w, mono_ns until)
     if (until.ns == MONO_NEVER.ns)
         pthread_cond_wait(&w->work, &w->lock);
     else
-        pthread_cond_timedwait(&w->work, &w->lock, &t);
+        pthread_cond_clockwait(&w->work, &w->lock, CLOCK_MONOTONIC, &t);
 }
 
 static void wake_loop(struct writer *w)
@@ -178,8 +181,7 @@ static int add_write(void *ctx, const struct cache_write *write)
 
 static void arm_timer(struct writer *w, uint64_t wait_ms)
 {
-    sd_event_source_set_time_relative(w->timer, wait_ms * 1000);
-    sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    event_timer_set_us(w->timer, wait_ms * 1000);
 }
 
 /* Hands the queued layer to the thread. -ENOMEM: it stays, and is tried again. */
@@ -208,7 +210,7 @@ static int start_commit(struct writer *w)
     return 0;
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_timer(void *userdata)
 {
     struct writer *w = userdata;
 
@@ -295,15 +297,11 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
 
 static int start_thread(struct writer *w)
 {
-    pthread_condattr_t attr;
     sigset_t all, before;
     int r;
 
     pthread_mutex_init(&w->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->work, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->work, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     r = pthread_create(&w->thread, NULL, run_thread, w);
@@ -339,9 +337,7 @@ int writer_new(sd_event *event, const struct writer_config *config, const struct
     if (r >= 0)
         r = sd_event_add_io(event, &w->wake, w->wake_fd, EPOLLIN, on_wake, w);
     if (r >= 0)
-        r = sd_event_add_time_relative(event, &w->timer, CLOCK_MONOTONIC, 0, 1, on_timer, w);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+        r = event_timer_new(event, on_timer, w, &w->timer);
     if (r >= 0)
         r = start_thread(w);
     if (r < 0) {
@@ -402,7 +398,7 @@ void writer_free(struct writer *w)
         free(w->inflight.writes);
     }
     sd_event_source_disable_unref(w->wake);
-    sd_event_source_disable_unref(w->timer);
+    event_timer_free(w->timer);
     if (w->store)
         store_close(w->store);
     memstore_free(w->queued);
