@@ -1,0 +1,29 @@
+import os
+
+import servers
+
+
+class Holdfast(servers.Server):
+    name, title, port = "holdfast", "holdfast", 5300
+
+    @classmethod
+    def installed(cls, stage):
+        return True
+
+    def configure(self):
+        d, s = self.directory, self.stage
+        self.cache = os.path.join(d, "cache")
+        self.config = self.file("holdfast.yaml", """server:
+  listen: [ "udp://127.0.0.1:{port}", "tcp://127.0.0.1:{port}" ]
+  workers: {workers}
+process: {{ users: false, sandbox: true }}
+cache: {{ directory: {cache}, size: {size}M, prefetch: false }}
+resolve: {{ root_hints: {hints}, never_query: [ ], ipv6: false }}
+dnssec: {{ trust_anchors: {anchor}, anchor_updates: false, signalling: false }}
+""".format(port=self.port, cache=self.cache, size=self.options["cache_mib"], hints=s.hints, anchor=s.anchor,
+           workers=self.options.get("workers", 1)))
+        self.command = [os.path.join(s.build, "daemons", "holdfastd", "holdfastd"), "--config", self.config,
+                        "--runtime-dir", os.path.join(d, "run"), "--state-dir", self.cache]
+
+
+SERVER = Holdfast
