@@ -16,6 +16,7 @@ import asker
 RATE, SECONDS = 500, 20
 KILLS = ((3.0, "holdfast-recursord"), (8.0, "holdfast-validatord"), (13.0, "holdfast-netd"))
 RETRY_S, LIMIT_S = 1.0, 2.0
+RETRY_ID = 0x8000      # its reply tells that the first packet was lost, and not merely late
 SO_RCVBUFFORCE = 33
 
 
@@ -26,6 +27,7 @@ class Load:
         self.resolver = resolver
         self.cached, self.fresh = hot[:200], hot[200:]
         self.sent, self.killed_at, self.records = {}, {}, []
+        self.stalls = [(0.0, 0.0)]      # (when, how long) this process did not come to its turn
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         # A late wake-up of this process sends and gets hundreds at once; they must not be lost on this side.
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
@@ -51,19 +53,30 @@ class Load:
                 return
             except ConnectionRefusedError:
                 continue
-            entry = self.sent.pop(struct.unpack("!H", data[:2])[0], None)
+            number = struct.unpack("!H", data[:2])[0]
+            entry = self.sent.pop(number & ~RETRY_ID, None)
             if entry:
                 entry["took"], entry["reply"] = time.monotonic() - entry["at"], data
+                entry["lost"] = bool(number & RETRY_ID)
                 self.records.append(entry)
+
+    def stalled(self, entry):
+        """Seconds of the question's life for which this process itself was held up: the machine's, not the resolver's."""
+        return sum(length for when, length in self.stalls if entry["at"] <= when <= entry["at"] + entry["took"])
 
     def run(self):
         start, number, kills = time.monotonic(), 0, list(KILLS)
+        turn = start
+        assert RATE * SECONDS <= RETRY_ID
         while True:
             now = time.monotonic() - start
+            if start + now - turn > 0.05:
+                self.stalls.append((start + now, start + now - turn))
+            turn = start + now
             while number < min(now, SECONDS) * RATE:
                 (name, address), cached = self.next_question(number)
                 q = asker.make_query(name, "A")
-                q.id = number & 0xFFFF
+                q.id = number
                 entry = {"name": name, "address": address, "cached": cached, "at": time.monotonic(), "when": now,
                          "wire": q.to_wire(), "retried": False}
                 self.sent[q.id] = entry
@@ -79,7 +92,7 @@ class Load:
             for entry in self.sent.values():
                 if not entry["retried"] and moment - entry["at"] > RETRY_S:
                     entry["retried"] = True
-                    self.send(entry["wire"])
+                    self.send(struct.pack("!H", RETRY_ID | struct.unpack("!H", entry["wire"][:2])[0]) + entry["wire"][2:])
             if now > SECONDS + 3 or (now > SECONDS and not self.sent):
                 break
         return number
@@ -97,10 +110,10 @@ def test_kill_each_daemon_under_load(lab, make_resolver):
     late, wrong, failed, uncached = [], [], 0, []
     netd_died = load.killed_at["holdfast-netd"]
     for e in load.records:
-        if e["took"] > LIMIT_S:
+        if e["took"] > LIMIT_S + load.stalled(e):
             late.append("%s at %.2f s took %.2f s" % (e["name"], e["when"], e["took"]))
-        if e["retried"] and not netd_died - LIMIT_S <= e["when"] <= netd_died + LIMIT_S:
-            late.append("%s at %.2f s needed a retry" % (e["name"], e["when"]))
+        if e["lost"] and not netd_died - LIMIT_S <= e["when"] <= netd_died + LIMIT_S:
+            late.append("%s at %.2f s was lost, and answered by the retry" % (e["name"], e["when"]))
         r = dns.message.from_wire(e["reply"])
         if r.rcode() == dns.rcode.SERVFAIL:
             failed += 1
@@ -111,7 +124,7 @@ def test_kill_each_daemon_under_load(lab, make_resolver):
         elif asker.answer_lines(r) != ["a " + e["address"]]:
             wrong.append("%s at %.2f s: %s" % (e["name"], e["when"], r.answer))
     print("%d questions, %d SERVFAIL with a reason, %d retried" % (
-        total, failed, sum(e["retried"] for e in load.records)))
+        total, failed, sum(e["lost"] for e in load.records)))
     assert total >= RATE * SECONDS - 1
     assert not silent, "%d without an answer: %s" % (len(silent), silent[:10])
     assert not late, "%d late: %s" % (len(late), late[:10])
