@@ -21,8 +21,8 @@ struct shared_page {
     uint32_t magic;
     uint32_t version;       /* 1 */
     _Atomic uint64_t epoch; /* bumped after the transaction of a flush, NTA or anchor change, never falls */
-    _Atomic uint64_t
-        commit_sequence; /* of the last commit; never falls, also over restarts (starts at the wall clock) */
+    _Atomic uint64_t commit_sequence; /* of the last commit; never falls, also over restarts and when the
+                                         clock is set back: it is persisted with each commit */
     _Atomic uint64_t file_generation; /* of the cache file; 0: readers go without it */
 };
 

@@ -78,7 +78,7 @@ static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
         .stale_max_s = v->settings.config.stale_max_age_s, /* also where it is off: it can be switched on */
         .wall_offset_s = v->daemon.wall_offset_s,
         .sketch = v->shared.sketch,
-        .commit_sequence = wall_us(), /* never falls, also over restarts */
+        .commit_sequence = wall_us(), /* where the file tells of no run before */
     };
     int r = writer_new(v->daemon.event, &config, &loop_writer_handlers, v, &v->writer, &quarantined);
 
@@ -91,7 +91,7 @@ static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
     begin_epoch(v);
     v->file_generation = file_generation(v);
     atomic_store(&v->shared.page->epoch, v->epoch);
-    atomic_store(&v->shared.page->commit_sequence, config.commit_sequence);
+    atomic_store(&v->shared.page->commit_sequence, writer_sequence(v->writer) - 1);
     atomic_store(&v->shared.page->file_generation, v->file_generation);
     return 0;
 }

@@ -14,7 +14,11 @@
 #include "common/cache/memstore.h"
 #include "common/ipc/shared.h"
 
-#define WRITER_NICE 3 /* below the loop, above the verifiers: what is not committed costs memory */
+#define WRITER_NICE  3          /* below the loop, above the verifiers: what is not committed costs memory */
+#define SEQUENCE_KEY "sequence" /* in CACHE_META: of the batch that it was committed with */
+/* Between the number that a run left and the first of the next: more than verdicts can have carried beyond
+ * the last commit, which is one for each batch that failed. */
+#define SEQUENCE_STEP (UINT64_C(1) << 32)
 
 /* A layer of the overlay, and the same as an array for the store. */
 struct batch {
@@ -192,7 +196,7 @@ static int start_commit(struct writer *w)
 
     if (w->committing || w->closing || w->ops_outstanding || memstore_count(w->queued) == 0)
         return 0;
-    batch->writes = calloc(memstore_count(w->queued), sizeof(*batch->writes));
+    batch->writes = calloc(memstore_count(w->queued) + 1, sizeof(*batch->writes));
     fresh = batch->entries; /* the layer of the batch before, emptied */
     if (!batch->writes)
         return -ENOMEM;
@@ -202,6 +206,11 @@ static int start_commit(struct writer *w)
     batch->epoch = w->epoch;
     batch->sequence = ++w->sequence;
     (void)memstore_each(batch->entries, add_write, batch);
+    batch->writes[batch->count++] =
+        (struct cache_write){.db = CACHE_META,
+                             .key = slice_make(SEQUENCE_KEY, strlen(SEQUENCE_KEY)),
+                             .value = slice_make(&batch->sequence, sizeof(batch->sequence)),
+                             .epoch = batch->epoch};
     w->committing = true;
     pthread_mutex_lock(&w->lock);
     w->batch_ready = true;
@@ -295,6 +304,24 @@ static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userd
     return 0;
 }
 
+/* Above all that netd can hold of the runs before, whatever the clock says now. A number past the half can
+ * only be damage. */
+static uint64_t first_sequence(struct writer *w)
+{
+    struct cache_view view;
+    struct slice value;
+    uint64_t left = 0;
+
+    if (store_read_begin(w->store, clock_mono(), &view))
+        return w->config.commit_sequence;
+    if (view.get(view.ctx, CACHE_META, slice_make(SEQUENCE_KEY, strlen(SEQUENCE_KEY)), &value) == 0 &&
+        value.size == sizeof(left))
+        memcpy(&left, value.data, sizeof(left));
+    store_read_end(w->store);
+    return left && left < INT64_MAX ? MAX(w->config.commit_sequence, left + SEQUENCE_STEP)
+                                    : w->config.commit_sequence;
+}
+
 static int start_thread(struct writer *w)
 {
     sigset_t all, before;
@@ -322,7 +349,6 @@ int writer_new(sd_event *event, const struct writer_config *config, const struct
     w->config = *config;
     w->handlers = *handlers;
     w->ctx = ctx;
-    w->sequence = config->commit_sequence;
     list_init(&w->ops_waiting);
     list_init(&w->ops);
     list_init(&w->ops_done);
@@ -334,6 +360,8 @@ int writer_new(sd_event *event, const struct writer_config *config, const struct
         r = store_open_writer(&config->store, &w->store, &quarantined);
     if (r >= 0)
         w->epoch = store_epoch(w->store);
+    if (r >= 0)
+        w->sequence = first_sequence(w);
     if (r >= 0)
         r = sd_event_add_io(event, &w->wake, w->wake_fd, EPOLLIN, on_wake, w);
     if (r >= 0)

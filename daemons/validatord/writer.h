@@ -43,7 +43,7 @@ struct writer_config {
     int64_t stale_max_s;           /* for the sweep */
     int64_t wall_offset_s;         /* clock_override */
     const _Atomic uint8_t *sketch; /* popularity, common/ipc/shared.h; may be NULL */
-    uint64_t commit_sequence;      /* of the commit before the first one */
+    uint64_t commit_sequence; /* of the commit before the first one, unless the run before came further */
 };
 
 struct writer_handlers {

@@ -2,7 +2,9 @@
 the future are stale at best, and validation follows the clock."""
 
 import glob
+import json
 import os
+import signal
 import time
 
 import dns.flags
@@ -95,6 +97,30 @@ def test_the_clock_is_stepped_and_set_right_again(lab, make_resolver, sniffer, c
         assert last.lower() in sent, sent
         assert not set(sent) & {name.lower() for name in known}, sent
     assert resolver.pids() == pids, "a daemon was started anew: " + resolver.log_tail()
+    assert resolver.stop() == 0
+
+
+def validatord_status(resolver):
+    said = json.loads(resolver.ctl("status", "--json=short").stdout)
+    return said["validatord"]
+
+
+def test_the_commit_sequence_does_not_fall_when_the_clock_was_set_back_and_validatord_restarts(lab, make_resolver, clock):
+    """netd keeps what it has of a later commit, and would refuse all that comes after."""
+    resolver = make_resolver("clock", extra={"process": {"users": "false", "sandbox": "false"}}, env=clock.env)
+    names = signed_names(lab, 2)
+    assert fresh(resolver, names[0])
+    deadline = time.monotonic() + 60
+    while validatord_status(resolver)["queued_writes"]:      # the number is written with the entries
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    before, pid = validatord_status(resolver), resolver.pids()["holdfast-validatord"]
+    clock.set("-1h")
+    os.kill(pid, signal.SIGKILL)
+    while resolver.pids().get("holdfast-validatord", pid) == pid or not fresh(resolver, names[1]):
+        assert time.monotonic() < deadline, resolver.log_tail()
+        time.sleep(0.05)
+    assert validatord_status(resolver)["commit_sequence"] > before["commit_sequence"]
     assert resolver.stop() == 0
 
 

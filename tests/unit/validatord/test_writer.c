@@ -25,6 +25,7 @@ struct fixture {
     unsigned commits;
     int result;
     uint64_t sequence;
+    uint64_t start_sequence; /* what the clock says */
     bool op_ran, op_done;
     int op_result;
     struct writer_op op;
@@ -46,7 +47,7 @@ static void open_writer(struct fixture *f)
     struct writer_config config = {
         .store = {.directory = f->directory, .size_bytes = 64 << 20, .commit_interval_ms = 20},
         .stale_max_s = 86400,
-        .commit_sequence = 1000};
+        .commit_sequence = f->start_sequence};
     char *quarantined = NULL;
 
     assert_int_equal(writer_new(f->event, &config, &handlers, f, &f->writer, &quarantined), 0);
@@ -60,6 +61,7 @@ static int setup(void **state)
     strcpy(f->directory, "/tmp/holdfast-writer-XXXXXX");
     assert_non_null(mkdtemp(f->directory));
     assert_true(sd_event_new(&f->event) >= 0);
+    f->start_sequence = 1000;
     open_writer(f);
     *state = f;
     return 0;
@@ -125,10 +127,10 @@ static void expect(struct fixture *f, const char *key, const char *value)
     writer_view_end(f->writer);
 }
 
-/* Turns the loop until *flag or for at most 5 s. */
+/* Turns the loop until *flag or for at most a minute. */
 #define RUN_UNTIL(f, condition)                                                                              \
     do {                                                                                                     \
-        mono_ns end_ = mono_add_ms(now(), 5000);                                                             \
+        mono_ns end_ = mono_add_ms(now(), 60000);                                                            \
         while (!(condition)) {                                                                               \
             assert_true(sd_event_run((f)->event, 100000) >= 0);                                              \
             assert_false(mono_reached(now(), end_));                                                         \
@@ -241,6 +243,33 @@ static void closing_commits_what_is_queued(void **state)
     writer_free(f->writer);
     open_writer(f);
     expect(f, "a", "1");
+}
+
+/* A verdict may carry the number of a commit that never came, here because the process dies. */
+static void commit_sequence_never_falls_though_the_clock_is_set_back(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t told, later;
+
+    put(f, "a", "1", 5);
+    RUN_UNTIL(f, f->commits == 1);
+    told = writer_sequence(f->writer);
+    assert_int_equal(told, 1002);
+    writer_free(f->writer);
+    f->start_sequence = 10;
+    open_writer(f);
+    later = writer_sequence(f->writer);
+    assert_true(later > told);
+    put(f, "a", "2", 5);
+    RUN_UNTIL(f, f->commits == 2);
+    assert_int_equal(f->sequence, later);
+    writer_free(f->writer);
+    open_writer(f);
+    assert_true(writer_sequence(f->writer) > later + 1);
+    writer_free(f->writer);
+    f->start_sequence = UINT64_C(1) << 60; /* the clock is ahead of it again */
+    open_writer(f);
+    assert_int_equal(writer_sequence(f->writer), (UINT64_C(1) << 60) + 1);
 }
 
 static void raised_epoch_drops_what_was_judged_before_it(void **state)
@@ -413,6 +442,7 @@ int main(void)
         T(seeks_see_queued_inflight_and_committed_as_one),
         T(what_was_committed_survives_kill_9),
         T(closing_commits_what_is_queued),
+        T(commit_sequence_never_falls_though_the_clock_is_set_back),
         T(raised_epoch_drops_what_was_judged_before_it),
         T(operation_after_queued_sees_what_was_queued),
         T(nothing_flushed_comes_back_by_the_queue),
