@@ -18,6 +18,7 @@
 #define GUESSES         3u       /* wrong ids from one server's address until only TCP is used for a while */
 #define TCP_ONLY_MS     60000u
 #define BAD_COOKIES_MAX 2u
+#define LAST_WAIT_MS    200u /* what is left of the patience with silence, but long enough for a reply */
 #define COOKIE_CLIENT   8u
 
 struct exchange *exchange_find(struct rec_core *core, uint64_t id)
@@ -122,6 +123,9 @@ int exchange_send(struct rec_core *core, const struct env *env, struct task *tas
     struct rec_action *action = size ? core_action(core, REC_ACTION_SEND) : NULL;
     uint8_t *bytes = action ? arena_copy(core->action_arena, wire, size) : NULL;
     uint32_t timeout = server_timeout_ms(known, task->config, s->tries[transport], transport);
+    uint64_t bearable = fetch_bearable_ms(core, task);
+    if (transport == REC_UDP && bearable > task->silent_ms)
+        timeout = (uint32_t)MIN((uint64_t)timeout, MAX(bearable - task->silent_ms, (uint64_t)LAST_WAIT_MS));
     if (!bytes || timer_arm(&core->timers, &x->timer, mono_add_ms(env->mono, timeout))) {
         if (action)
             action->kind = REC_ACTION_CANCEL; /* of nothing */

@@ -159,13 +159,26 @@ static bool use_cached(struct rec_core *core, const struct env *env, struct task
     return true;
 }
 
+/* How long silence is borne in this task. Servers that answer within a fraction of a second, and all of them
+ * not any more, are down: who asks is told within the client response timer of 1.8 s (DESIGN 3), and not only
+ * when its time is over. */
+uint64_t fetch_bearable_ms(struct rec_core *core, const struct task *task)
+{
+    const struct cut *cut = task->cut;
+    bool gone = cut->server_count > 0 && list_empty(&task->waits);
+
+    for (unsigned i = 0; i < cut->server_count && gone; i++)
+        gone = server_is_gone(servers_find(core, &cut->servers[i].address));
+    if (gone)
+        return REC_GONE_MS;
+    return cut->given && !task->restarted ? REC_OLD_CUT_MS : REC_SILENCE_MS;
+}
+
 /* May this cut be asked on? A client waits: servers that stay silent are not waited for until its time is
  * over. A delegation from the cache is given up sooner, so that there is time left to ask what it is now. */
-static bool is_patient(const struct task *task)
+static bool is_patient(struct rec_core *core, const struct task *task)
 {
-    bool old = task->cut->given && !task->restarted;
-    return task->cut->unanswered < REC_MAX_CUT_TRIES &&
-           task->silent_ms < (old ? REC_OLD_CUT_MS : REC_SILENCE_MS);
+    return task->cut->unanswered < REC_MAX_CUT_TRIES && task->silent_ms < fetch_bearable_ms(core, task);
 }
 
 /* No server of the cut is left: another way, or the end. */
@@ -176,7 +189,7 @@ static void exhausted(struct rec_core *core, const struct env *env, struct task 
         rec_task_finish(core, env, task, failure(task));
         return;
     }
-    if (is_patient(task) && lookup_widen(core, env, task)) {
+    if (is_patient(core, task) && lookup_widen(core, env, task)) {
         core_ready(core, task);
         return;
     }
@@ -218,7 +231,7 @@ void rec_fetch_step(struct rec_core *core, const struct env *env, struct task *t
         task->cut->servers[index].bad = true;
     }
     unsigned index = 0, fewest = 0;
-    bool patient = is_patient(task);
+    bool patient = is_patient(core, task);
     bool found = patient && select_server(core, env, task, &index, &fewest) == SELECT_FOUND;
     bool idle = list_empty(&task->waits);
     if (patient && (idle || task->hedge_due)) {

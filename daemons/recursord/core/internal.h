@@ -20,6 +20,7 @@
 #define REC_MAX_ALIASES   3u        /* of one NS name; more than one is seen nowhere */
 #define REC_SILENCE_MS    4500u     /* waited for replies that did not come, in one task */
 #define REC_OLD_CUT_MS    2000u     /* of it, at a delegation that may be an old one */
+#define REC_GONE_MS       1400u     /* of it, when all servers of the cut are known to be quicker than that */
 #define REC_MAX_TRIES     3u        /* a server, transport and question */
 #define REC_MAX_CUT_TRIES 16u       /* questions at one cut without an answer; THREATS: NRDelegation */
 #define REC_TASK_ARENA    393216u   /* a task and its cuts, about 5 kB each */
@@ -239,6 +240,8 @@ void fetch_reply(struct rec_core *core, const struct env *env, struct exchange *
 void fetch_timeout(struct rec_core *core, const struct env *env, struct exchange *exchange);
 void fetch_failed(struct rec_core *core, const struct env *env, struct exchange *exchange,
                   enum rec_failure why);
+/* How long silence is borne in this task, at the cut where it is. */
+uint64_t fetch_bearable_ms(struct rec_core *core, const struct task *task);
 /* The fetch's time is over. */
 void fetch_expired(struct rec_core *core, const struct env *env, struct task *task);
 
@@ -309,6 +312,8 @@ bool server_is_lame(struct rec_core *core, const struct server *server, const ui
 /* A server that has never answered a question with EDNS, nor any of late: some drop those without a word, so
  * now and then it is asked without. */
 bool server_needs_plain(const struct server *server);
+/* Has a server whose round trip is known fallen silent since its last reply? */
+bool server_is_gone(const struct server *server);
 uint32_t server_timeout_ms(const struct server *server, const struct config *config, unsigned tries,
                            enum rec_transport transport);
 /* Local routing said no for a whole family, or a reply came over it. */

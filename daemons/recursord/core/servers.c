@@ -118,6 +118,11 @@ bool server_needs_plain(const struct server *server)
            (!server->tried_plain || server->timeouts % PLAIN_ONE_IN == 0);
 }
 
+bool server_is_gone(const struct server *server)
+{
+    return server && server->measured && server->timeouts > 0 && (server->knows_edns || server->tried_plain);
+}
+
 static uint64_t hash_zone(const struct rec_core *core, const uint8_t *zone)
 {
     return siphash24(&core->key, zone, name_size(zone));

@@ -230,13 +230,17 @@ bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint
                        : incident->degraded ? INCIDENT_BACKOFF_S
                                             : incident_back_off_s(core, incident);
     *slot = (struct ration){.hash = hash, .until = mono_add_ms(core->env->mono, seconds * 1000)};
-    return true;
+    if (!incident->silent)
+        return true;
+    /* Nobody waits for servers that were silent a moment ago, but that they are back is found out by this
+     * too. */
+    if (name_is_below(child, zone))
+        val_warm_ask(core, child);
+    return false;
 }
 
-void val_incident_validated(struct val_core *core, const uint8_t *zone)
+static void probe_soon(struct val_core *core, struct incident *incident)
 {
-    struct incident *incident = core->incidents->open_count ? incident_find(core, zone) : NULL;
-
     if (!incident || !incident->open || incident->probing)
         return;
     /* At once, unless the last probe has just been: in a zone that is half broken something validates all the
@@ -246,6 +250,19 @@ void val_incident_validated(struct val_core *core, const uint8_t *zone)
         soon = core->env->mono;
     incident->next_probe = mono_earlier(incident->next_probe, soon);
     val_incidents_schedule(core);
+}
+
+void val_incident_validated(struct val_core *core, const uint8_t *zone)
+{
+    probe_soon(core, core->incidents->open_count ? incident_find(core, zone) : NULL);
+}
+
+void val_incident_heard(struct val_core *core, const uint8_t *zone)
+{
+    struct incident *incident = core->incidents->open_count ? incident_find(core, zone) : NULL;
+
+    if (incident && incident->silent)
+        probe_soon(core, incident);
 }
 
 /* The name right below the zone, marked in the map of names hit. */

@@ -29,11 +29,14 @@ bool val_incident_open(struct val_core *core, const uint8_t *zone, struct failur
 const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, struct failure *ret_why);
 /* The ration: may the zone be asked about this child now? True is taken at once. kept_ttl_s: the
  * TTL of what is kept of the child, which is asked for no more often than while all was well; 0: nothing is.
- * True when the zone is in no incident. */
+ * True when the zone is in no incident. Of a zone whose servers were all silent to the last probe it is never
+ * true: the ration goes to a question behind, for the child's DS. */
 bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child,
                           uint32_t kept_ttl_s);
 /* Something from the zone that was fetched now has validated: reason to look whether the incident is over. */
 void val_incident_validated(struct val_core *core, const uint8_t *zone);
+/* By its kept keys alone: that is a reason only where silence was the matter. */
+void val_incident_heard(struct val_core *core, const uint8_t *zone);
 
 /* The zone's open incident. False: none. */
 bool val_incident_describe(const struct val_core *core, const uint8_t *zone,

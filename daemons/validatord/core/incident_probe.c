@@ -46,7 +46,7 @@ static void persist(struct val_core *core, struct job *by, const struct incident
 static void begin(struct val_core *core, struct incident *incident)
 {
     incident->open = true;
-    incident->degraded = incident->advised = false;
+    incident->degraded = incident->advised = incident->silent = false;
     incident->serial = ++core->incidents->serial;
     incident->questions = incident->continued = incident->stale = incident->failed = incident->name_count = 0;
     if (incident->names)
@@ -59,7 +59,10 @@ void incident_open(struct val_core *core, struct job *by, struct incident *incid
     begin(core, incident);
     incident->since = core->env->wall;
     incident->probes_failed = 1;
-    incident->next_probe = mono_add_ms(core->env->mono, incident_back_off_s(core, incident) * 900);
+    /* Silence is confirmed afterwards: until then who asks waits for it as ever. */
+    incident->next_probe = incident->why.transport
+                               ? core->env->mono
+                               : mono_add_ms(core->env->mono, incident_back_off_s(core, incident) * 900);
     core->stats.incidents_opened++;
     persist(core, by, incident);
     val_event(core, VAL_EVENT_INCIDENT_OPENED, incident->zone, &incident->why, false, incident->since);
@@ -150,6 +153,7 @@ static void incident_still_probed(struct val_core *core, struct job *by, struct 
         return;
     }
     take_cause(incident);
+    incident->silent = incident->report.result == VAL_PROBE_SILENT;
     incident->probes_failed++;
     /* From beginning to beginning, and a little less: what the probe takes is within the interval. */
     incident->next_probe = mono_add_ms(incident->begun, incident_back_off_s(core, incident) * 900);
@@ -250,6 +254,7 @@ static void load_one(struct val_core *core, const uint8_t *zone, const struct in
     incident->since = record->since.s > core->env->wall.s ? core->env->wall : record->since;
     incident->probes_failed = record->probes_failed;
     incident->degraded = record->degraded;
+    incident->silent = record->transport && !record->degraded && record->probes_failed > 1;
     incident->why = (struct failure){.ede = record->ede, .transport = record->transport};
     incident->why.text_size = (uint16_t)record->text.size;
     memcpy(incident->why.text, record->text.data, record->text.size);

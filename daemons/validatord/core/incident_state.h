@@ -15,6 +15,7 @@ struct incident {
     uint64_t hash, serial; /* serial: of this opening; rations of an earlier one do not count */
     uint8_t zone[NAME_MAX];
     bool open, degraded, advised;
+    bool silent;   /* no server of it answered the last probe */
     bool doubted;  /* an operator had its failures forgotten: nothing is held back until a probe has looked */
     bool was_open; /* one that ended at `ended` */
     bool probing;

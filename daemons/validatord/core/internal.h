@@ -539,6 +539,9 @@ enum walk_outcome val_walk(struct val_core *core, struct job *job, const uint8_t
  * used.
  */
 void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone);
+/* The zone's parent is asked for its DS, behind: what comes is judged and kept as ever, and what fails takes
+ * nothing away. */
+void val_warm_ask(struct val_core *core, const uint8_t *zone);
 /* A renewal is about to write: what others wrote meanwhile of the delegation stays. */
 void val_warm_merge(struct val_core *core, struct zone *zone);
 /* A renewal has nothing left to do. */

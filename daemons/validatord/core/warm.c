@@ -12,6 +12,7 @@
 
 /* Upstream questions of one renewal: DS and DNSKEY, each tried at three servers, and what finds the way. */
 #define WARM_QUERIES  20u
+#define ASK_QUERIES   8u  /* of one that only looks whether a silent zone is back: half of it at once */
 #define WARM_RUNNING  32u /* at once: a renewal takes a tenth of a second, so that is hundreds a second */
 #define WARM_EVERY_MS 1000u
 
@@ -43,11 +44,11 @@ static bool may_ask(struct val_core *core, struct job *by, const uint8_t *name, 
            !val_incident_above(core, type == TYPE_DS ? name_parent(name) : name, NULL);
 }
 
-static void renew(struct val_core *core, const uint8_t *name, bool ds, bool keys)
+static void renew(struct val_core *core, const uint8_t *name, uint32_t queries, bool ds, bool keys)
 {
     struct budget budget = budget_fresh(core->env->mono);
 
-    budget.upstream_queries = WARM_QUERIES;
+    budget.upstream_queries = queries;
     struct purse *purse = purse_new(&budget);
     struct job *job = purse ? val_job_new(core, JOB_ZONE, name, ZONE_RENEWAL, false, purse) : NULL;
     purse_release(purse);
@@ -64,6 +65,12 @@ static void renew(struct val_core *core, const uint8_t *name, bool ds, bool keys
         val_job_unlink(core, job);
 }
 
+void val_warm_ask(struct val_core *core, const uint8_t *zone)
+{
+    if (core->warm_running < WARM_RUNNING && !val_job_find(core, JOB_ZONE, zone, ZONE_RENEWAL, false))
+        renew(core, zone, ASK_QUERIES, true, false);
+}
+
 static void look_at(struct val_core *core, struct job *by, const uint8_t *name)
 {
     struct lookup lookup = val_core_lookup(core, by->arena, by->purse);
@@ -78,7 +85,7 @@ static void look_at(struct val_core *core, struct job *by, const uint8_t *name)
     bool keys = rec.has_dnskey && is_due(core, rec.dnskey_validated, rec.dnskey_expires) &&
                 may_ask(core, by, name, TYPE_DNSKEY);
     if ((ds || keys) && !val_job_find(core, JOB_ZONE, name, ZONE_RENEWAL, false))
-        renew(core, name, ds, keys);
+        renew(core, name, WARM_QUERIES, ds, keys);
 }
 
 void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone)

@@ -176,7 +176,9 @@ static int step_begin(struct val_core *core, struct zone *zone)
         val_zone_store(core, zone);
         return WAIT_NONE;
     }
-    const uint8_t *incident = val_incident_above(core, name_parent(zone->job.name), &why);
+    /* A renewal is its ration. */
+    const uint8_t *incident =
+        zone->renew_ds ? NULL : val_incident_above(core, name_parent(zone->job.name), &why);
     if (incident && !(zone->statement.present && zone->statement.signer) && kept_ds_known(core, rec) &&
         !val_incident_may_ask(core, incident, zone->job.name, kept_life(rec)))
         return go_kept(zone, &why);
@@ -363,6 +365,7 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
     zone->failure.ede = EDE_NONE;
     if (above->continued) {
         zone->changed = false;
+        val_incident_heard(core, zone->statement.signer);
         return;
     }
     zone->unwritten = false;

@@ -161,6 +161,90 @@ static void wall_time_ends_a_fetch_and_its_sub_fetches(void **state)
     net_free(net);
 }
 
+static const struct rule four_servers[] = {
+    {"192.0.2.61", "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+    {"192.0.2.62", "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+    {"192.0.2.63", "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+    {"192.0.2.64", "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+    {ROOT, "com.", 0, PLAIN, 0, NULL, "com. NS a.com.; com. NS b.com.; com. NS c.com.; com. NS d.com.",
+     "a.com. A 192.0.2.61; b.com. A 192.0.2.62; c.com. A 192.0.2.63; d.com. A 192.0.2.64"},
+    {0},
+};
+static const struct rule four_silent_servers[] = {
+    {"192.0.2.61", ".", 0, SILENT, 0, NULL, NULL, NULL},
+    {"192.0.2.62", ".", 0, SILENT, 0, NULL, NULL, NULL},
+    {"192.0.2.63", ".", 0, SILENT, 0, NULL, NULL, NULL},
+    {"192.0.2.64", ".", 0, SILENT, 0, NULL, NULL, NULL},
+    {ROOT, "com.", 0, PLAIN, 0, NULL, "com. NS a.com.; com. NS b.com.; com. NS c.com.; com. NS d.com.",
+     "a.com. A 192.0.2.61; b.com. A 192.0.2.62; c.com. A 192.0.2.63; d.com. A 192.0.2.64"},
+    {0},
+};
+
+/* In how many milliseconds does a fetch of www.com. end, which is not answered? */
+static uint64_t unanswered_ms(struct net *net, uint64_t id)
+{
+    uint64_t begun_ns = net->now_ns;
+    net_fetch(net, id, "www.com.", TYPE_A);
+    while (!net->done[id] && net->now_ns - begun_ns < 20 * NS_PER_S)
+        net_run(net, 10);
+    assert_true(net->done[id]);
+    assert_int_equal(net->result[id].outcome, REC_DONE_UNREACHABLE);
+    return (net->now_ns - begun_ns) / 1000000;
+}
+
+/* Forty names, so that every server was measured. */
+static struct net *begin_measured(void)
+{
+    struct net *net = begin(four_servers);
+    for (uint64_t id = 2; id < 42; id++) {
+        net_fetch(net, id, "mail.com.", TYPE_A);
+        net_run(net, 5000);
+        assert_int_equal(net->result[id].outcome, REC_DONE_ANSWERED);
+        net->proof_count = 0;
+    }
+    net->asked_count = 0;
+    return net;
+}
+
+static void servers_that_were_quick_are_not_waited_for_longer_than_a_client_waits(void **state)
+{
+    struct net *net = begin_measured();
+    net->rules = four_silent_servers;
+    assert_in_range(unanswered_ms(net, 1), 800, 1700); /* at least once each, 200 ms */
+    for (unsigned i = 1; i < 5; i++) {
+        char server[16];
+        snprintf(server, sizeof(server), "192.0.2.6%u", i);
+        assert_true(net_count(net, server, "", 0) > 0);
+    }
+    /* and when all of them are known to be down */
+    assert_in_range(unanswered_ms(net, 43), 200, 1700);
+    net_free(net);
+}
+
+static void servers_of_which_nothing_is_known_are_waited_for(void **state)
+{
+    struct net *net = begin(four_silent_servers);
+    assert_in_range(unanswered_ms(net, 1), 4000, 6000);
+    net_free(net);
+}
+
+static void a_server_of_which_nothing_is_known_is_asked_when_the_others_are_silent(void **state)
+{
+    struct net *net = begin_measured();
+    static const struct rule rules[] = {
+        {"192.0.2.61", ".", 0, SILENT, 0, NULL, NULL, NULL},
+        {"192.0.2.65", "com.", 0, PLAIN, 0, "@ A 198.51.100.1", NULL, NULL},
+        {ROOT, "com.", 0, PLAIN, 0, NULL, "com. NS a.com.; com. NS e.com.",
+         "a.com. A 192.0.2.61; e.com. A 192.0.2.65"},
+        {0},
+    };
+    net->rules = rules;
+    net_fetch(net, 1, "www.com.", TYPE_A);
+    net_run(net, 10000);
+    assert_int_equal(net->result[1].outcome, REC_DONE_ANSWERED);
+    net_free(net);
+}
+
 static void a_chain_of_glueless_zones_ends_at_the_depth_limit(void **state)
 {
     static char authority[20][64], at[20][16];
@@ -242,6 +326,9 @@ int main(void)
         cmocka_unit_test(sub_fetches_spend_the_budget_of_the_question),
         cmocka_unit_test(bytes_are_budgeted),
         cmocka_unit_test(wall_time_ends_a_fetch_and_its_sub_fetches),
+        cmocka_unit_test(servers_that_were_quick_are_not_waited_for_longer_than_a_client_waits),
+        cmocka_unit_test(servers_of_which_nothing_is_known_are_waited_for),
+        cmocka_unit_test(a_server_of_which_nothing_is_known_is_asked_when_the_others_are_silent),
         cmocka_unit_test(a_chain_of_glueless_zones_ends_at_the_depth_limit),
         cmocka_unit_test(cancel_closes_every_exchange_and_says_done_once),
         cmocka_unit_test(an_id_in_use_is_refused),
