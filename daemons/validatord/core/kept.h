@@ -18,6 +18,10 @@ int val_kept_ds(struct val_core *core, struct zone *zone, bool *ret_none);
  * child? A replay, then. */
 bool val_kept_outweighs(const struct val_core *core, const struct zone *zone, wall_s inception);
 
+/* cut_denied.c: the task is a validated NXDOMAIN; what is kept of cuts between its signer and its name ends,
+ * but for a DS that was signed later than the denial. */
+void val_cuts_denied(struct val_core *core, struct task *task);
+
 /* kept_cut.c: where a fetch starts. */
 struct cut {
     const uint8_t *name; /* pointer into the name that was asked for; NULL: recursord's own knowledge */

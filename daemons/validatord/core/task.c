@@ -117,6 +117,8 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
     case FINDING_NODATA:
     case FINDING_NXDOMAIN:
         val_entries_negative(core, task);
+        if (f->kind == FINDING_NXDOMAIN)
+            val_cuts_denied(core, task);
         break;
     case FINDING_GARBAGE:
         break;

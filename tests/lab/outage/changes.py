@@ -138,8 +138,14 @@ class Revoked(breaker.Scenario):
             judge.none("what was %s before comes back in the outage" % kind, old, len(here))
         limit = t.broken + s.parent_ttl + self.max_age + SLACK_S
         here = judge.window(limit, t.repaired, "seen", lambda j: j.record.zone.endswith(".de."))
-        # A denial has no date; one that is marked, and names no kept link, is the last good one, stale (rule 2).
-        late = [j for j in here if j.obtained is not None and j.obtained > limit
-                and not (j.version is None and j.marked and not any("kept " in text for _, text in j.record.edes))]
+        published = {number: since for number, since, _ in judge.truth.versions}
+
+        def is_last_good(j):
+            """Stale (rule 2), though its data is still what is published: it says why nothing newer came, and is of a
+            publication from before the limit. A denial has no date; then it must not name a kept link."""
+            if j.version is None:
+                return j.marked and not any("kept " in text for _, text in j.record.edes)
+            return published.get(j.version, limit) < limit and bool(set(j.ede) - {3, 19})
+        late = [j for j in here if j.obtained is not None and j.obtained > limit and not is_last_good(j)]
         judge.none("answers by a kept link older than delegation_max_age", late, len(here))
         return []
