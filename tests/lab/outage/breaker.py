@@ -309,6 +309,32 @@ class Cold(Main):
     mix = {"seen": 0.70, "cold-signed": 0.12}
 
 
+class Storm(Cold):
+    name = "storm"
+    says = "as cold; in the second half every stub that gets SERVFAIL asks ten times"
+    cold_rule = False
+    TRIES = 10
+
+    def __init__(self, scale, seed=1):
+        super().__init__(scale, seed)
+        t = self.timeline
+        self.calm, self.stormy = (t.at(0.2), t.at(0.55)), (t.at(0.6), t.at(0.95))
+        scale.storm = self.stormy + (self.TRIES,)
+
+    def extra_rules(self, judge):
+        t = judge.truth
+        asked = [sum(len(j.record.tries) for j in judge.window(*w)) for w in (self.calm, self.stormy)]
+        # Every one of them upstream of .de counts: for whatever name, the probe's too.
+        calm, stormy = (sum(w[0] <= at < w[1] for at in t.parent_questions) for w in (self.calm, self.stormy))
+        judge.at_most("packets to .de's servers in the storm (%.1f times the clients' packets), against before"
+                      % (asked[1] / max(1, asked[0])), stormy / calm if calm else None, self.STORM_LIMIT, " times",
+                      "%d packets to .de, then %d; %d of clients, then %d" % (calm, stormy, asked[0], asked[1]))
+        return []
+
+    # Nothing more: the rest is where the probes and renewals fall in each half.
+    STORM_LIMIT = 1.1
+
+
 class Moved(Main):
     name = "moved"
     says = "as main, without NTA; at 30 % of the outage every child gets a new address"
@@ -364,4 +390,4 @@ def no_advice(judge):
 
 
 SCENARIOS = {c.name: c for c in (Main, OldCache, Mixed, ZoneKeys, RootDs, Expired, Unreachable, Refused, Lame, Restart,
-                                 Reboot, Cold, Moved, OneChild)}
+                                 Reboot, Cold, Storm, Moved, OneChild)}

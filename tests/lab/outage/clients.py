@@ -27,10 +27,10 @@ Record = namedtuple("Record", "stream name rdtype zone index signed kind do sent
 
 
 class Question:
-    __slots__ = ("row", "item", "do", "sent", "last", "tries", "timeouts", "tail", "first_took", "key")
+    __slots__ = ("row", "item", "do", "sent", "last", "tries", "timeouts", "tail", "first_took", "key", "most")
 
-    def __init__(self, item, do, tail):
-        self.item, self.do, self.tail = item, do, tail
+    def __init__(self, item, do, tail, most):
+        self.item, self.do, self.tail, self.most = item, do, tail, most
         self.sent = self.last = 0.0
         self.tries, self.timeouts, self.first_took, self.key = [], 0, None, None
 
@@ -67,12 +67,12 @@ class Clients:
             pass              # nobody listens just now: the stub's timeout deals with it
         heapq.heappush(self.timers, (now + self.scale.stub_timeout, q.key, id(q)))
 
-    def ask(self, item, do, now):
+    def ask(self, item, do, now, most):
         key = (item.name, item.rdtype, do)
         tail = self.tails.get(key)
         if tail is None:
             tail = self.tails[key] = wire.query_tail(item.name, wire.NUMBERS[item.rdtype], do)
-        q = Question(item, do, tail)
+        q = Question(item, do, tail, most)
         q.sent = now
         self._send(q, now)
 
@@ -101,7 +101,7 @@ class Clients:
         if q.first_took is None:
             q.first_took = now - q.sent
         q.tries.append(reply.rcode if reply else -2)
-        if reply and reply.rcode in (wire.SERVFAIL, wire.REFUSED) and len(q.tries) < self.scale.stub_servfail_tries:
+        if reply and reply.rcode in (wire.SERVFAIL, wire.REFUSED) and len(q.tries) < q.most:
             self._send(q, now)
             return
         self._finish(q, now, reply)
@@ -115,7 +115,7 @@ class Clients:
             del self.pending[key]
             q.tries.append(-1)
             q.timeouts += 1
-            if q.timeouts < self.scale.stub_timeouts and len(q.tries) < self.scale.stub_servfail_tries:
+            if q.timeouts < self.scale.stub_timeouts and len(q.tries) < q.most:
                 self._send(q, now)
             else:
                 self._finish(q, now, None)
@@ -126,7 +126,7 @@ class Clients:
         while at < len(rows) or self.pending:
             now = time.monotonic()
             while at < len(rows) and start + rows[at][0] <= now:
-                self.ask(rows[at][1], rows[at][2], now)
+                self.ask(rows[at][1], rows[at][2], now, self.scale.servfail_tries(rows[at][0]))
                 at += 1
             self._expire(now)
             if now >= tick and live is not None:

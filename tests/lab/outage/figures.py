@@ -29,11 +29,14 @@ def summary(judged):
         if j.cls == classify.SERVFAIL:
             servfail[",".join(map(str, sorted(set(j.ede)))) or "none"] += 1
     took = [j.record.took for j in judged if j.cls != classify.TIMEOUT]
+    by_class = {c: [j.record.took for j in judged if j.cls == c] for c in classes if c != classify.TIMEOUT}
     return {
         "questions": n, "useful": share(sum(j.useful for j in judged), n),
         "classes": {c: classes[c] for c in classify.CLASSES if classes[c]},
         "servfail_by_ede": dict(servfail.most_common()),
         "ad": share(sum(j.ad for j in judged), n),
+        "took_ms": {c: (ms(percentile(by_class[c], 0.5)), ms(percentile(by_class[c], 0.99)))
+                    for c in classify.CLASSES if c in by_class},
         "p50_ms": ms(percentile(took, 0.5)), "p99_ms": ms(percentile(took, 0.99)),
     }
 

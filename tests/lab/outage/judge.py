@@ -125,8 +125,10 @@ class Judge:
             # Faster than that, the shortest TTLs are a second and no longer in proportion: only the ratio tells.
             self.at_most("authoritative packets per client question in the outage", outage, 0.6)
         # A name never seen before costs several packets on any day, and the phases have different shares of them: so
-        # what is compared is the names that both phases ask for, by zone of what went upstream.
-        healthy, outage = self.per_known(t.warm, t.broken), self.per_known(self.low, self.high)
+        # what is compared is the names that both phases ask for, by zone of what went upstream. All delegations came at
+        # about the same time, so they are renewed together: a whole TTL of theirs is what a healthy day costs.
+        whole = max(t.primed, t.broken - self.run.scale.parent_ttl)
+        healthy, outage = self.per_known(whole, t.broken), self.per_known(self.low, self.high)
         self.at_most("the same of names seen before and the healthy TLD, against the healthy phase (%.3f)" % (healthy or 0),
                      outage / healthy if outage is not None and healthy else None, 1.5, " times")
 

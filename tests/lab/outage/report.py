@@ -67,6 +67,10 @@ def phase_table(phases):
                 p["name"], name, n, percent(s["useful"]), of("fresh"), of("continued"), of("stale"), of("SERVFAIL"),
                 percent((c.get("wrong", 0) + c.get("timeout", 0)) / n if n else None),
                 figure(p["per_question"], "%.3f") if name == "all" else "", figure(s["p50_ms"]), figure(s["p99_ms"])))
+        took = p["all"]["took_ms"]
+        if took:
+            lines.append("%-8s ms until the answer, p50 and p99: %s" % ("", ", ".join(
+                "%s %.2f %.2f" % (cls, low, high) for cls, (low, high) in took.items())))
         edes = p["all"]["servfail_by_ede"]
         if edes:
             lines.append("%-8s SERVFAIL by EDE: %s" % ("", ", ".join("%s: %d" % i for i in edes.items())))
@@ -74,7 +78,8 @@ def phase_table(phases):
 
 
 def result(run, phases, rules, seconds):
-    return {"scenario": run.scenario.name, "says": run.scenario.says, "resolver": run.resolver_name,
+    return {"scenario": run.scenario.name, "says": run.scenario.says, "attacked": run.scenario.middlebox,
+            "resolver": run.resolver_name,
             "outage_s": run.scale.seconds, "factor": run.scale.factor, "seed": run.scenario.seed,
             "events": run.events, "phases": phases, "rules": [r.as_dict() for r in rules],
             "seconds": seconds, "notes": getattr(run.resolver, "notes", []),

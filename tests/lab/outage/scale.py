@@ -46,6 +46,7 @@ class Scale:
         self.factor = OUTAGE_S / self.seconds
         self.short = seconds < 60
         self.scaled = dict(SCALED)
+        self.storm = None              # (from, to, tries): seconds between which stubs ask so often on SERVFAIL
 
     def override(self, real):
         """Other real seconds for this run."""
@@ -54,6 +55,12 @@ class Scale:
     def real(self, seconds):
         """Lab seconds, whole, at least one."""
         return max(1, round(seconds / self.factor))
+
+    def servfail_tries(self, at):
+        """How often a stub asks in all, of a question first asked at that second."""
+        if self.storm and self.storm[0] <= at < self.storm[1]:
+            return self.storm[2]
+        return self.stub_servfail_tries
 
     def __getattr__(self, key):
         if key in SCALED:

@@ -32,6 +32,7 @@ class Truth:
         self.zone_data = collections.defaultdict(list)  # zone -> seconds at which its server answered anything
         self.referrals = collections.defaultdict(list)  # child's zone -> seconds at which its parent referred to it
         self.questions = []                             # seconds at which something was asked upstream
+        self.parent_questions = []                      # the same, of .de's servers
         self.questions_of = collections.defaultdict(list)   # zone -> the same, of what was about it
         forged = collections.defaultdict(list)
         for d in run.delivered:
@@ -42,6 +43,8 @@ class Truth:
                 continue
             if p.out:
                 self.questions.append(at)
+                if p.server in zones_module.DE_ADDRESSES:
+                    self.parent_questions.append(at)
                 self.questions_of[zone_of(p.name)].append(at)
             elif p.server in children and p.rcode in (0, 3):
                 if p.an:
