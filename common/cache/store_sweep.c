@@ -170,7 +170,7 @@ static int sweep_slice(struct store *store, const struct sweep_rule *rule, unsig
     return (int)victims.count;
 }
 
-static int begin_when_due(struct store *store)
+static int committed_percent(struct store *store, uint64_t *ret_percent)
 {
     MDB_txn *txn;
     uint64_t bytes;
@@ -179,9 +179,26 @@ static int begin_when_due(struct store *store)
         return r;
     r = store_used(store, txn, &bytes);
     mdb_txn_abort(txn);
-    if (r == 0 && used_percent(store, bytes) >= STORE_SWEEP_START_PCT)
-        start(&store->sweep, used_percent(store, bytes));
+    if (r == 0)
+        *ret_percent = used_percent(store, bytes);
     return r;
+}
+
+static int begin_when_due(struct store *store)
+{
+    uint64_t percent;
+    int r = committed_percent(store, &percent);
+    if (r == 0 && percent >= STORE_SWEEP_START_PCT)
+        start(&store->sweep, percent);
+    return r;
+}
+
+/* By what is committed: only the commit writes down which pages came free, which takes pages itself. */
+static void end_when_enough(struct store *store)
+{
+    uint64_t percent;
+    if (committed_percent(store, &percent) == 0 && percent < STORE_SWEEP_STOP_PCT)
+        store->sweep.active = false;
 }
 
 /* Nothing was removed. A full map has room again one lease later. */
@@ -189,7 +206,7 @@ static int give_up_slice(struct store *store, const struct store_sweep *before, 
 {
     if (r < 0)
         store->sweep = *before;
-    return r == -ENOSPC ? store_lease_advance(store, true) : r;
+    return r == -EFBIG ? store_lease_advance(store, true) : r;
 }
 
 int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned slice,
@@ -201,7 +218,6 @@ int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned s
                               .popularity = popularity,
                               .ctx = ctx};
     MDB_txn *txn;
-    uint64_t bytes;
     int r = store->sweep.active ? 0 : begin_when_due(store);
     if (r || !store->sweep.active)
         return r;
@@ -210,16 +226,17 @@ int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned s
         return r;
     struct store_sweep before = store->sweep;
     r = sweep_slice(store, &rule, slice, txn);
-    if (r >= 0 && store_used(store, txn, &bytes) == 0 && used_percent(store, bytes) < STORE_SWEEP_STOP_PCT)
-        store->sweep.active = false;
     if (r <= 0) {
         mdb_txn_abort(txn);
+        if (r == 0)
+            end_when_enough(store); /* by what was removed otherwise */
         return give_up_slice(store, &before, r);
     }
     int committed = store_write_commit(store, txn);
     if (committed)
         return give_up_slice(store, &before, committed);
     store->counters.swept += (uint64_t)r;
+    end_when_enough(store);
     return r;
 }
 
