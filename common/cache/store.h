@@ -7,7 +7,11 @@
  * Threads: of a store opened for writing, store_read_begin() to store_read_expired() belong to one thread
  * (the core's) and everything else to one thread (the writer's); the two may be different and run at once. A
  * reader's store belongs to one thread: netd's workers open one each. Errors: -EUCLEAN is a damaged file
- * (store_close, store_quarantine, open again), -ENOSPC a full map, -EBUSY a second writer. */
+ * (store_close, store_quarantine, open again), -EFBIG a full map, -ENOSPC a full disk, -EBUSY a second writer
+ * (store_holder), -ENOTRECOVERABLE a disk that failed while the map's head was written: nothing more can be
+ * written until the file is opened anew. */
+
+#include <sys/types.h>
 
 #include "common/cache/lookup.h"
 #include "common/cache/view.h"
@@ -40,6 +44,8 @@ struct store_config {
  * or one before the last boot of the machine, or one that LMDB ended over a page, a child reads the whole
  * file first, since a damaged page kills whoever looks at it. 0 or -errno. */
 int store_open_writer(const struct store_config *config, struct store **ret_store, char **ret_quarantined);
+/* Pid of the writer that has the directory, as it wrote it down; 0: unknown. */
+pid_t store_holder(const char *directory);
 /* Reader: 0, CACHE_MISS when there is no file yet, or -errno. */
 int store_open_reader(const char *directory, struct store **ret_store);
 /* The writer's notes that it ended cleanly. */
@@ -55,6 +61,20 @@ int store_check(const char *directory, unsigned timeout_ms);
 /* Moves data.mdb aside and lock.mdb away; an older damaged file is dropped. No store may be open on it in
  * this process. *ret_path: the new path, caller frees. 0; CACHE_MISS: there is no file; -errno. */
 int store_quarantine(const char *directory, char **ret_path);
+/* What came over from a file before. */
+struct store_carried {
+    unsigned records, ntas, anchors; /* anchors: trust points with their RFC 5011 state */
+    unsigned lost;                   /* of them: were there, and are damaged */
+    bool ntas_read, anchors_read; /* the table was read to its end; else nobody knows what else was in it */
+    bool tried;                   /* there was a file to take over from: */
+    char from[4200];
+};
+/* For a file that this open began: NTAs, trust anchors, and what an operator switched, of the damaged file
+ * that was moved aside last (by this run or the one before; from: of another file than that), where a child
+ * can still read them. The epoch of the new file is then that of the old one. Before any thread is started.
+ * 0; CACHE_MISS: the file is not new, or there is none to take over from; -errno, *ret_carried tells what was
+ * tried. */
+int store_carry_over(struct store *store, const char *from, struct store_carried *ret_carried);
 /* Has data.mdb been replaced since this store was opened (quarantine)? Then a reader opens anew. */
 bool store_replaced(const struct store *store);
 

@@ -16,7 +16,6 @@
 
 #include "common/cache/store_lmdb.h"
 
-#define DAMAGED_PREFIX "data.mdb.damaged-"
 /* DESIGN 4: two crashes within this many seconds make the file a suspect. */
 #define CRASH_WINDOW_S 10
 
@@ -83,7 +82,7 @@ void store_boot_id(char ret_id[40])
     close(fd);
 }
 
-/* The file holds the boot id and the times of the last two starts that no clean close followed. */
+/* The file holds the boot id, the times of the last two starts that no clean close followed, and our pid. */
 int store_state_open(const char *directory, int *ret_fd, bool *ret_suspicious)
 {
     char *path = store_path(directory, "writer.state");
@@ -107,12 +106,27 @@ int store_state_open(const char *directory, int *ret_fd, bool *ret_suspicious)
         strcpy(boot, "-");
     *ret_suspicious = (fields >= 1 && strcmp(boot, then) != 0) ||
                       (fields == 3 && before != 0 && now - before <= CRASH_WINDOW_S && now >= before);
-    int size = snprintf(text, sizeof(text), "%s %lld %lld\n", boot, fields == 3 ? last : 0, now);
+    int size =
+        snprintf(text, sizeof(text), "%s %lld %lld %ld\n", boot, fields == 3 ? last : 0, now, (long)getpid());
     /* Only a hint for the next start: a disk that is full must not keep the daemon from starting. */
     if (pwrite(fd, text, (size_t)size, 0) == size && ftruncate(fd, size) < 0)
         store_state_clean(fd);
     *ret_fd = fd;
     return 0;
+}
+
+pid_t store_holder(const char *directory)
+{
+    char *path = store_path(directory, "writer.state"), text[128] = {0};
+    long pid = 0;
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    free(path);
+    if (fd < 0)
+        return 0;
+    if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "%*s %*d %*d %ld", &pid) != 1)
+        pid = 0;
+    close(fd);
+    return (pid_t)pid;
 }
 
 void store_state_clean(int fd)
@@ -179,8 +193,9 @@ static int read_free_list(MDB_txn *txn, size_t last_page)
     return rc != MDB_NOTFOUND;
 }
 
-static int read_everything(const char *directory)
+static int read_everything(void *ctx)
 {
+    const char *directory = ctx;
     struct store *store;
     MDB_txn *txn;
     MDB_envinfo info;
@@ -195,11 +210,8 @@ static int read_everything(const char *directory)
     return read_free_list(txn, info.me_last_pgno);
 }
 
-int store_check(const char *directory, unsigned timeout_ms)
+int store_in_child(int (*fn)(void *ctx), void *ctx, unsigned timeout_ms)
 {
-    int r = store_check_size(directory);
-    if (r)
-        return r == STORE_NO_FILE ? 0 : r;
     pid_t pid = fork();
     if (pid < 0)
         return -errno;
@@ -212,24 +224,33 @@ int store_check(const char *directory, unsigned timeout_ms)
         int null = open("/dev/null", O_WRONLY);
         if (null >= 0)
             dup2(null, STDERR_FILENO);
-        _exit(read_everything(directory));
+        _exit(fn(ctx));
     }
     mono_ns end = mono_add_ms(store_clock(), timeout_ms);
     for (;;) {
         int status;
         pid_t done = waitpid(pid, &status, WNOHANG);
         if (done == pid)
-            return !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
         if (done < 0 && errno != EINTR)
             return -errno;
         if (mono_reached(store_clock(), end)) {
             kill(pid, SIGKILL);
             while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
-            return 1;
+            return 128;
         }
         nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
     }
+}
+
+int store_check(const char *directory, unsigned timeout_ms)
+{
+    int r = store_check_size(directory);
+    if (r)
+        return r == STORE_NO_FILE ? 0 : r;
+    r = store_in_child(read_everything, (void *)directory, timeout_ms);
+    return r > 0 ? 1 : r;
 }
 
 /* Each is as large as the whole cache: only the newest is kept. */
@@ -239,7 +260,7 @@ static void drop_damaged(const char *directory)
     if (!dir)
         return;
     for (struct dirent *entry; (entry = readdir(dir));)
-        if (strncmp(entry->d_name, DAMAGED_PREFIX, strlen(DAMAGED_PREFIX)) == 0)
+        if (strncmp(entry->d_name, STORE_DAMAGED_PREFIX, strlen(STORE_DAMAGED_PREFIX)) == 0)
             unlinkat(dirfd(dir), entry->d_name, 0);
     closedir(dir);
 }
@@ -248,7 +269,8 @@ int store_quarantine(const char *directory, char **ret_path)
 {
     char *from = store_path(directory, "data.mdb"), *lock = store_path(directory, "lock.mdb"), *to = NULL;
     int r = 0;
-    if (!from || !lock || asprintf(&to, "%s/" DAMAGED_PREFIX "%lld", directory, (long long)time(NULL)) < 0) {
+    if (!from || !lock ||
+        asprintf(&to, "%s/" STORE_DAMAGED_PREFIX "%lld", directory, (long long)time(NULL)) < 0) {
         to = NULL;
         r = -ENOMEM;
     } else if (access(from, F_OK) < 0) {

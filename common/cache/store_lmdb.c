@@ -11,6 +11,8 @@
 
 /* A child that has not read the file through by then is stuck in a loop of damaged pages. */
 #define CHECK_TIMEOUT_MS 30000u
+/* What LMDB makes of it for its 126 readers. */
+#define LOCK_FILE_BYTES 8192
 
 int store_error(int lmdb)
 {
@@ -21,17 +23,18 @@ int store_error(int lmdb)
         return CACHE_MISS;
     case MDB_MAP_FULL:
     case MDB_TXN_FULL:
-        return -ENOSPC;
+        return -EFBIG;
     case MDB_CORRUPTED:
     case MDB_INVALID:
     case MDB_VERSION_MISMATCH:
     case MDB_PAGE_NOTFOUND:
-    case MDB_PANIC:
     case MDB_INCOMPATIBLE:
     case MDB_BAD_DBI:
     case MDB_CURSOR_FULL:
     case MDB_PAGE_FULL:
         return -EUCLEAN;
+    case MDB_PANIC:
+        return -ENOTRECOVERABLE;
     case MDB_BAD_VALSIZE:
         return -EINVAL;
     case MDB_READERS_FULL:
@@ -47,7 +50,7 @@ mono_ns store_clock(void)
     return (mono_ns){.ns = (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec};
 }
 
-static const char *db_name(enum cache_db db)
+const char *store_db_name(enum cache_db db)
 {
     switch (db) {
     case CACHE_RR:
@@ -80,7 +83,7 @@ static int open_databases(struct store *store, unsigned flags)
     if (rc)
         return store_error(rc);
     for (unsigned db = 0; db < CACHE_DB_COUNT && rc == 0; db++)
-        rc = mdb_dbi_open(txn, db_name((enum cache_db)db), flags, &store->dbi[db]);
+        rc = mdb_dbi_open(txn, store_db_name((enum cache_db)db), flags, &store->dbi[db]);
     if (rc) {
         mdb_txn_abort(txn);
         return store_error(rc);
@@ -219,6 +222,9 @@ static int make_lock_file(const char *directory)
     if (fd < 0)
         return -errno;
     int r = fchmod(fd, 0600) < 0 ? -errno : 0;
+    /* LMDB writes it through a mapping: on a full disk a hole in it is a SIGBUS. */
+    if (r == 0 && fallocate(fd, 0, 0, LOCK_FILE_BYTES) < 0 && errno == ENOSPC)
+        r = -ENOSPC;
     close(fd);
     return r;
 }
@@ -257,7 +263,7 @@ static int open_map(struct store *store)
     if (r)
         return r;
     /* nobody can have read what did not exist */
-    store->committed = empty;
+    store->committed = store->fresh = empty;
     allocate(store);
     /* the first lease: on what readers see now */
     struct store_lease *lease = &store->leases[0];

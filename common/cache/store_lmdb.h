@@ -35,7 +35,7 @@ struct store {
     char *directory;
     dev_t device;
     ino_t inode;
-    bool writable;
+    bool writable, fresh; /* fresh: this open made the file */
     uint64_t size_bytes;
     int64_t kept_max_s;
     atomic_bool damaged; /* the core's thread reads, the writer's walks: either may find out */
@@ -62,7 +62,7 @@ struct store {
     struct store_stats counters;
 };
 
-/* LMDB's result as ours: 0, CACHE_MISS (not found), -ENOSPC, -EUCLEAN or another -errno. */
+/* LMDB's result as ours: 0, CACHE_MISS (not found), -EFBIG, -EUCLEAN or another -errno. */
 int store_error(int lmdb);
 mono_ns store_clock(void);
 static inline MDB_val store_val(struct slice slice)
@@ -88,7 +88,13 @@ int store_used(struct store *store, MDB_txn *txn, uint64_t *ret_bytes);
 /* Makes room whatever it costs: 0 or -errno. */
 int store_sweep_hard(struct store *store, wall_s now);
 
+const char *store_db_name(enum cache_db db);
+
 /* store_file.c */
+#define STORE_DAMAGED_PREFIX "data.mdb.damaged-"
+/* Runs fn in a child process, for files that may kill who reads them. fn's result is the exit status: that,
+ * 128 after a signal or the timeout, or -errno. */
+int store_in_child(int (*fn)(void *ctx), void *ctx, unsigned timeout_ms);
 char *store_path(const char *directory, const char *file);
 /* The size of data.mdb against the last page that either meta page speaks of. 0; 1: too short or no LMDB
  * file; CACHE_MISS + 1: there is no file (or an empty one); -errno. */

@@ -199,7 +199,7 @@ int store_commit(struct store *store, const struct cache_write *writes, size_t c
         order[i] = &writes[i];
     qsort(order, count, sizeof(*order), compare_writes);
     int r = commit_once(store, order, count, epoch);
-    if (r == -ENOSPC && make_room(store) == 0)
+    if (r == -EFBIG && make_room(store) == 0)
         r = commit_once(store, order, count, epoch);
     free(order);
     return r;

@@ -1,3 +1,4 @@
+#include "daemons/validatord/cache_file.h"
 #include "daemons/validatord/control.h"
 
 #include <errno.h>
@@ -64,16 +65,21 @@ static void status(struct control *c, struct control_request *to)
     struct edge_netd_stats netd = edge_netd_stats(v->netd);
     struct edge_recursord_stats recursord = edge_recursord_stats(v->recursord);
     bool ready = netd.connected && recursord.connected;
+    const char *trouble = cache_file_trouble(v);
     struct anchor_totals anchors = control_anchor_totals(v);
-    json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "program",
-        v->daemon.program, "state", ready ? "running" : "waiting for its peers", "version", HOLDFAST_VERSION,
-        "pid", (int)getpid(), "uptime_s", (json_int_t)((daemon_mono().ns - v->started.ns) / NS_PER_S),
-        "validate", v->settings.config.validate, "netd_connected", netd.connected, "recursord_connected",
-        recursord.connected, "configuration_generation", (json_int_t)v->settings.config.generation, "epoch",
-        (json_int_t)v->epoch, "cache_file", (json_int_t)v->file_generation, "commit_sequence",
-        (json_int_t)writer_sequence(v->writer) - 1, "queued_writes", (json_int_t)writer_queued(v->writer),
-        "trust_anchors", (json_int_t)anchors.trusted);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:i, s:I, s:b, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I}", "program",
+                  v->daemon.program, "state",
+                  !ready    ? "waiting for its peers"
+                  : trouble ? "running, but not keeping its cache"
+                            : "running",
+                  "version", HOLDFAST_VERSION, "pid", (int)getpid(), "uptime_s",
+                  (json_int_t)((daemon_mono().ns - v->started.ns) / NS_PER_S), "validate",
+                  v->settings.config.validate, "netd_connected", netd.connected, "recursord_connected",
+                  recursord.connected, "configuration_generation", (json_int_t)v->settings.config.generation,
+                  "epoch", (json_int_t)v->epoch, "cache_file", (json_int_t)v->file_generation,
+                  "commit_sequence", (json_int_t)writer_sequence(v->writer) - 1, "queued_writes",
+                  (json_int_t)writer_queued(v->writer), "trust_anchors", (json_int_t)anchors.trusted);
 
     if (json) { /* policy that lets unvalidated data through is never out of sight */
         json_t *ntas = control_ntas(v), *names = json_array(), *nta;
@@ -87,6 +93,8 @@ static void status(struct control *c, struct control_request *to)
             json_object_set(json, "trust_points_revoked", anchors.revoked);
     }
     json_decref(anchors.revoked);
+    if (json && trouble)
+        json_object_set_new(json, "cache_trouble", json_string(trouble));
     if (json && v->daemon.wall_offset_s)
         json_object_set_new(json, "clock_offset_s", json_integer(v->daemon.wall_offset_s));
     control_answer(to, json);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemons/validatord/cache_file.h"
 #include "daemons/validatord/control.h"
 #include "daemons/validatord/validatord.h"
 
@@ -150,11 +151,13 @@ static void on_committed(void *ctx, uint64_t sequence, int result)
         sd_event_exit(v->daemon.event, EXIT_FAILURE);
         return;
     }
-    if (result < 0) {
-        if (v->commits_failed++ % 600 == 0) /* once a minute at the default interval */
-            log_error("a commit to the cache failed: %s; its entries are lost", strerror(-result));
-        return;
+    cache_file_committed(v, result);
+    if (result == -ENOTRECOVERABLE) {
+        log_error("starting anew, to open the cache once more");
+        sd_event_exit(v->daemon.event, EXIT_FAILURE);
     }
+    if (result < 0)
+        return;
     atomic_store_explicit(&v->shared.page->commit_sequence, sequence, memory_order_release);
 }
 

@@ -11,90 +11,8 @@
 #include <unistd.h>
 
 #include "common/sandbox/sandbox.h"
+#include "daemons/validatord/cache_file.h"
 #include "daemons/validatord/control.h"
-
-static void freep(char **p)
-{
-    free(*p);
-}
-
-/* What makes a cache file another one for readers: its inode. A damaged file is moved aside and kept, so that
- * the number of its successor differs. */
-static uint64_t file_generation(const struct validatord *v)
-{
-    char path[4200];
-    struct stat st;
-
-    snprintf(path, sizeof(path), "%s/data.mdb", v->daemon.state_directory);
-    return stat(path, &st) == 0 ? (uint64_t)st.st_ino : 0;
-}
-
-static uint64_t wall_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-static int run_first_epoch(struct writer_op *op, struct store *store)
-{
-    struct validatord *v = CONTAINER_OF(op, struct validatord, first_epoch);
-
-    return store_commit(store, NULL, 0, v->epoch, daemon_mono());
-}
-
-static void done_first_epoch(struct writer_op *op, int result)
-{
-    if (result < 0 && result != -ECANCELED)
-        log_error("the epoch could not be written to the cache: %s", strerror(-result));
-}
-
-/* A new file has no epoch yet: it begins with the seconds since 1970, which are above any that flushes and
- * NTAs of a file before it can have counted to, so that it never falls. Persisted before any operation counts
- * on from it. */
-static void begin_epoch(struct validatord *v)
-{
-    v->epoch = writer_epoch(v->writer);
-    if (v->epoch)
-        return;
-    v->epoch = wall_us() / 1000000;
-    writer_set_epoch(v->writer, v->epoch);
-    v->first_epoch = (struct writer_op){.run = run_first_epoch, .done = done_first_epoch};
-    writer_submit(v->writer, &v->first_epoch);
-}
-
-static int open_cache(struct validatord *v, const struct crypto_ops *flush_ops)
-{
-    const Holdfast__Config__Snapshot *snapshot = v->daemon.snapshot;
-    _cleanup_(freep) char *quarantined = NULL;
-    struct writer_config config = {
-        .store = {.directory = v->daemon.state_directory,
-                  .size_bytes = snapshot->cache_size_bytes,
-                  .commit_interval_ms = (uint32_t)snapshot->commit_interval_ms,
-                  .kept_max_s = v->settings.config.delegation_max_age_s,
-                  .nsec3_hash = flush_ops->nsec3_hash,
-                  .nsec3_ctx = flush_ops->ctx},
-        .stale_max_s = v->settings.config.stale_max_age_s, /* also where it is off: it can be switched on */
-        .wall_offset_s = v->daemon.wall_offset_s,
-        .sketch = v->shared.sketch,
-        .commit_sequence = wall_us(), /* where the file tells of no run before */
-    };
-    int r = writer_new(v->daemon.event, &config, &loop_writer_handlers, v, &v->writer, &quarantined);
-
-    if (r < 0) {
-        log_error("cannot open the cache in %s: %s", v->daemon.state_directory, strerror(-r));
-        return r;
-    }
-    if (quarantined)
-        log_error("the cache file was damaged; it is now %s, and a new one was begun", quarantined);
-    begin_epoch(v);
-    v->file_generation = file_generation(v);
-    atomic_store(&v->shared.page->epoch, v->epoch);
-    atomic_store(&v->shared.page->commit_sequence, writer_sequence(v->writer) - 1);
-    atomic_store(&v->shared.page->file_generation, v->file_generation);
-    return 0;
-}
 
 static int open_core(struct validatord *v)
 {
@@ -162,7 +80,7 @@ static int set_up(struct validatord *v, struct digester *flush_digester)
         log_error("cannot make the shared memory: %s", strerror(-r));
         return r;
     }
-    r = open_cache(v, &flush_ops);
+    r = cache_file_open(v, &flush_ops);
     if (r >= 0)
         r = open_core(v);
     if (r >= 0)
@@ -186,18 +104,6 @@ static void tear_down(struct validatord *v)
     shared_memory_fini(&v->shared);
     settings_fini(&v->settings);
     digester_free(v->digester);
-}
-
-/* The file is closed by now. */
-static void quarantine(const struct validatord *v)
-{
-    _cleanup_(freep) char *path = NULL;
-    int r = store_quarantine(v->daemon.state_directory, &path);
-
-    if (r == 0)
-        log_error("the damaged cache file is now %s", path);
-    else if (r < 0)
-        log_error("the damaged cache file could not be moved aside: %s", strerror(-r));
 }
 
 int main(int argc, char **argv)
@@ -224,8 +130,7 @@ int main(int argc, char **argv)
     if (r >= 0)
         status = daemon_run(&v->daemon);
     tear_down(v);
-    if (v->cache_damaged)
-        quarantine(v);
+    cache_file_close(v);
     digester_free(flush_digester);
     daemon_finish(&v->daemon);
     free(v);

@@ -7,6 +7,7 @@
  *   loop.c            events into the core, actions out of it: the one place where actions are drained
  *   edge_netd.c       questions in, verdicts out
  *   edge_recursord.c  fetches out, evidence in
+ *   cache_file.c      the file over the life of the process: begun anew, failing, damaged
  *   writer.c          the cache's write side, and the view with its overlay
  *   change.h          what makes cached answers invalid: persisted, then announced, then answered
  *   control*.c        holdfastctl's verbs
@@ -42,6 +43,15 @@ struct validatord {
     struct event_timer *core_timer, *age_timer, *ready_timer, *nta_timer;
     bool view_open;
     bool cache_damaged; /* on the way out because of it */
+    struct {            /* cache_file.c */
+        bool in_memory; /* the disk had no room for a file */
+        char memory_directory[64];
+        struct event_timer *disk_timer;
+        uint64_t failed_in_a_row; /* commits */
+        int error;                /* of the last of them */
+        mono_ns repeat;           /* when it is logged again */
+        char trouble[4608];
+    } cache;
     struct cache_view view;
     uint64_t epoch, file_generation;
     struct writer_op first_epoch;

@@ -358,6 +358,9 @@ int writer_new(sd_event *event, const struct writer_config *config, const struct
     r = !w->queued || !w->inflight.entries ? -ENOMEM : w->wake_fd < 0 ? -errno : 0;
     if (r >= 0)
         r = store_open_writer(&config->store, &w->store, &quarantined);
+    /* Before there is a thread: it forks. What does not come over is no reason not to run. */
+    if (r >= 0 && config->carried)
+        (void)store_carry_over(w->store, config->carry_from, config->carried);
     if (r >= 0)
         w->epoch = store_epoch(w->store);
     if (r >= 0)

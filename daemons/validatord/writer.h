@@ -40,8 +40,12 @@ struct writer_op {
 
 struct writer_config {
     struct store_config store;
-    int64_t stale_max_s;           /* for the sweep */
-    int64_t wall_offset_s;         /* clock_override */
+    int64_t stale_max_s;   /* for the sweep */
+    int64_t wall_offset_s; /* clock_override */
+    /* A file that this open began: what came over (store_carry_over), from which file (NULL: the damaged one
+     * that was moved aside last). NULL: nothing is to come over. */
+    struct store_carried *carried;
+    const char *carry_from;
     const _Atomic uint8_t *sketch; /* popularity, common/ipc/shared.h; may be NULL */
     uint64_t commit_sequence; /* of the commit before the first one, unless the run before came further */
 };
