@@ -130,6 +130,7 @@ static int read_options(struct reader *r)
                 strcmp(key, "server") == 0) {
                 section = strdup(key);
                 index++;
+                r->scenario->sections = true;
                 continue;
             }
             char *value = p;

@@ -116,6 +116,7 @@ struct scenario {
     struct play_server *servers;
     struct rpl_range *ranges;
     struct rpl_step *steps;
+    bool sections;          /* its options stand in sections: testbound's dialect, else Deckard's */
     char error[512];       /* where and what, when reading failed */
     char unsupported[512]; /* what it uses that has no counterpart here; empty: nothing */
 };

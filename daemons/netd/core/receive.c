@@ -48,6 +48,18 @@ static void use_cookie(const struct netd_config *config, const struct env *env, 
     question->cookie_size = NETD_COOKIE_SIZE;
 }
 
+/* RA tells that the server recurses for who asks (RFC 1035 4.1.1): not where the question is turned away for
+ * what it is, or for whose it is. */
+static enum netd_outcome turn_away(const struct netd_config *config, const struct netd_question *question,
+                                   bool with_question, uint16_t rcode, uint16_t ede, uint8_t *reply,
+                                   size_t room, size_t *ret_size)
+{
+    reply_error(config, question, with_question, rcode, ede, NULL, reply, room, ret_size);
+    if (*ret_size >= MESSAGE_HEADER_SIZE)
+        put16(reply + 2, get16(reply + 2) & (uint16_t)~FLAG_RA);
+    return NETD_REPLY;
+}
+
 enum netd_outcome netd_core_receive(const struct netd_config *config, struct arena *arena,
                                     const struct env *env, struct slice packet, const struct address *client,
                                     enum netd_transport transport, struct netd_question *ret_question,
@@ -63,14 +75,12 @@ enum netd_outcome netd_core_receive(const struct netd_config *config, struct are
         question->id = get16(packet.data);
         question->flags = get16(packet.data + 2);
         question->edns = question->want_do = false;
-        reply_error(config, question, false, RCODE_NOTIMP, EDE_NONE, NULL, reply, room, ret_size);
-        return NETD_REPLY;
+        return turn_away(config, question, false, RCODE_NOTIMP, EDE_NONE, reply, room, ret_size);
     }
     enum question_outcome outcome = question_parse(packet, transport, config->edns_size, question, &edns);
     if (outcome == QUESTION_MALFORMED) {
         question->edns = false; /* an OPT that may not be one gets none back */
-        reply_error(config, question, false, RCODE_FORMERR, EDE_NONE, NULL, reply, room, ret_size);
-        return NETD_REPLY;
+        return turn_away(config, question, false, RCODE_FORMERR, EDE_NONE, reply, room, ret_size);
     }
     use_cookie(config, env, client, &edns, question);
 
@@ -94,10 +104,8 @@ enum netd_outcome netd_core_receive(const struct netd_config *config, struct are
     } else {
         rcode = refuse_type(question->qtype, &ede);
     }
-    if (rcode != RCODE_NOERROR) {
-        reply_error(config, question, true, rcode, ede, NULL, reply, room, ret_size);
-        return NETD_REPLY;
-    }
+    if (rcode != RCODE_NOERROR)
+        return turn_away(config, question, true, rcode, ede, reply, room, ret_size);
     if (question->qtype == TYPE_ANY)
         question->ask_type = TYPE_A;
 

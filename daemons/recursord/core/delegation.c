@@ -59,8 +59,13 @@ static bool has_ns(const struct message *message)
     return false;
 }
 
-static enum reading read_forwarded(const struct message *message)
+/* A forwarder's word is final. NS records alone are a referral (RFC 2308 2.2): it does not recurse for us. */
+static enum reading read_forwarded(const struct task *task, const struct message *message)
 {
+    if (message->rcode == RCODE_NOERROR && !(message->flags & FLAG_AA) &&
+        message->count[SECTION_ANSWER] == 0 && has_ns(message) &&
+        !authority_owner(message, TYPE_SOA, task_question(task)))
+        return READ_LAME;
     if (message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
         message->rcode == RCODE_YXDOMAIN)
         return READ_ANSWER;
@@ -99,7 +104,7 @@ static enum reading read_negative(struct task *task, const struct message *messa
 enum reading delegation_read(struct task *task, const struct message *message, const uint8_t **ret_child)
 {
     if (task->cut->forward)
-        return read_forwarded(message);
+        return read_forwarded(task, message);
     /* recursion available and not authoritative: a resolver's cache, not the zone */
     bool cached = (message->flags & FLAG_RA) && !(message->flags & FLAG_AA);
     if (message->rcode == RCODE_YXDOMAIN && !has_dname(message, task_question(task)))

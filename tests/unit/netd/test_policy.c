@@ -32,6 +32,7 @@ static void every_opcode_but_query_is_notimp_with_its_opcode(void **state)
         assert_int_equal(receive(f, &p, NETD_UDP), NETD_REPLY);
         assert_int_equal(f->message.rcode, RCODE_NOTIMP);
         assert_int_equal(f->message.opcode, opcode);
+        assert_false(f->message.flags & FLAG_RA);
         assert_int_equal(f->message.id, 0x1234);
         assert_int_equal(f->size, 12);
     }
@@ -109,6 +110,7 @@ static void classes_other_than_in_are_refused(void **state)
             assert_int_equal(receive(f, &p, NETD_UDP), NETD_REPLY);
             assert_int_equal(f->message.rcode, RCODE_REFUSED);
             assert_int_equal(f->message.count[SECTION_ANSWER], 0);
+            assert_false(f->message.flags & FLAG_RA);
         }
     }
 }
@@ -142,6 +144,7 @@ static void clients_outside_the_list_are_refused_with_ede_18_if_they_speak_edns(
     struct packet p = packet_make("example.", TYPE_A, FLAG_RD);
     assert_int_equal(receive(f, &p, NETD_UDP), NETD_REPLY);
     assert_int_equal(f->message.rcode, RCODE_REFUSED);
+    assert_false(f->message.flags & FLAG_RA);
     assert_false(f->message.edns.present);
     packet_edns(&p, 1232, 0, 0, NULL, 0);
     assert_int_equal(receive(f, &p, NETD_UDP), NETD_REPLY);
