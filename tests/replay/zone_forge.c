@@ -98,9 +98,11 @@ static void forge(const struct zone_forgery *f, const ldns_rdf *name, ldns_rr_ty
     const struct play_zone *zone = r->zone;
     ldns_pkt_set_aa(r->pkt, f->kind != FORGE_REFER);
     ldns_pkt_set_rcode(r->pkt, f->kind == FORGE_DENY ? f->rcode : LDNS_RCODE_NOERROR);
-    if (f->kind == FORGE_STEAL)
-        reply_add_set(r, LDNS_SECTION_ANSWER, zone_find(zone, f->source, type), name);
-    else if (f->kind == FORGE_DENY)
+    if (f->kind == FORGE_STEAL) {
+        const struct zone_set *set = zone_find(zone, f->source, type);
+        reply_add_set(r, LDNS_SECTION_ANSWER, set ? set : zone_find(zone, f->source, LDNS_RR_TYPE_CNAME),
+                      name);
+    } else if (f->kind == FORGE_DENY)
         reply_add_set(r, LDNS_SECTION_AUTHORITY, zone_find(zone, zone->apex, LDNS_RR_TYPE_SOA), NULL);
     for (unsigned i = 0; i < f->proof_count && r->want_dnssec; i++)
         reply_add_set(r, LDNS_SECTION_AUTHORITY,

@@ -59,12 +59,15 @@ static bool has_ns(const struct message *message)
     return false;
 }
 
-/* A forwarder's word is final. NS records alone are a referral (RFC 2308 2.2): it does not recurse for us. */
+/* A forwarder's word is final. NS records alone (RFC 2308 2.2) for a zone that is not below what it is asked
+ * for are a referral upwards or sideways: it does not know the zone and does not recurse. */
 static enum reading read_forwarded(const struct task *task, const struct message *message)
 {
-    if (message->rcode == RCODE_NOERROR && !(message->flags & FLAG_AA) &&
-        message->count[SECTION_ANSWER] == 0 && has_ns(message) &&
-        !authority_owner(message, TYPE_SOA, task_question(task)))
+    const uint8_t *question = task_question(task), *child = authority_owner(message, TYPE_NS, question);
+    bool refers = has_ns(message) && !(child && name_is_below(child, task->cut->zone));
+
+    if (refers && message->rcode == RCODE_NOERROR && !(message->flags & FLAG_AA) &&
+        message->count[SECTION_ANSWER] == 0 && !authority_owner(message, TYPE_SOA, question))
         return READ_LAME;
     if (message->rcode == RCODE_NOERROR || message->rcode == RCODE_NXDOMAIN ||
         message->rcode == RCODE_YXDOMAIN)

@@ -518,6 +518,10 @@ void val_zone_fail(struct val_core *core, struct zone *zone, const struct failur
 int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, struct fetch *fetch,
                       const uint8_t *cut, const struct address *server);
 
+/* Beside a CNAME may stand the proof that its target lies below an unsigned delegation: offered to that zone,
+ * as a referral's would be. 0 or -ENOMEM. */
+int val_zone_shown(struct val_core *core, struct task *task);
+
 /* Remembers whether a statement, validated or not, shows that the zone has a DS. */
 void val_zone_note_ds(struct val_core *core, struct zone *zone, const struct statement *statement);
 /* The delegation that was offered is the parent's word (proven), or lies beside what is kept, or goes. */

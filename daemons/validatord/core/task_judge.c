@@ -33,6 +33,29 @@ static bool is_above_anchor(struct val_core *core, const struct task *task)
            name_labels(task->signer) < labels;
 }
 
+/* The link is outside any chain of trust. By what is kept that holds for what the child says alone, and for
+ * its kept servers where there are any: an answer of the parent that fails is never accepted so, nor one of
+ * servers that it led to (DESIGN 5). */
+static int accept_insecure(struct val_core *core, struct task *task, const struct failure *why,
+                           const struct chain *chain)
+{
+    struct failure bogus;
+
+    if (chain->continued && name_labels(task->finding.cut) < chain->labels) {
+        val_failure_rrset(&bogus, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
+        return val_task_reject(core, task, &bogus);
+    }
+    if (chain->continued && chain->delegation && !task->preloaded &&
+        task->fetch.from_labels < chain->labels && val_fetch_detour(core, &task->fetch, &task->job)) {
+        task->step = TASK_FETCH;
+        return WAIT_NONE;
+    }
+    task->insecure = *why;
+    task->chain = *chain;
+    val_task_finish(core, task, SECURITY_INSECURE);
+    return WAIT_NONE;
+}
+
 static int step_signer(struct val_core *core, struct task *task)
 {
     const struct finding *f = &task->finding;
@@ -51,8 +74,18 @@ static int step_signer(struct val_core *core, struct task *task)
     task->signer = NULL;
     if (is_negative(task))
         task->signer = evidence_signer(&f->proof, task->job.name, strict, f->cut);
-    if (!task->signer)
+    if (!task->signer) {
+        /* A SOA alone denies nothing; but nothing has to be denied of what is known to be a child's. */
+        struct chain chain;
+        enum walk_outcome known = is_negative(task) && !strict
+                                      ? val_walk(core, &task->job, task->job.name, true, &why, &chain)
+                                      : WALK_SECURE;
+        if (known == WALK_WAIT)
+            return WAIT_MORE;
+        if (known == WALK_INSECURE)
+            return accept_insecure(core, task, &why, &chain);
         task->signer = evidence_signer(&f->main, signed_name(task), strict, f->cut);
+    }
     if (!task->signer) {
         task->step = TASK_WALK;
         return WAIT_NONE;
@@ -89,29 +122,6 @@ static int choose(struct task *task)
         return r;
     task->checked = list;
     return 0;
-}
-
-/* The link is outside any chain of trust. By what is kept that holds for what the child says alone, and for
- * its kept servers where there are any: an answer of the parent that fails is never accepted so, nor one of
- * servers that it led to (DESIGN 5). */
-static int accept_insecure(struct val_core *core, struct task *task, const struct failure *why,
-                           const struct chain *chain)
-{
-    struct failure bogus;
-
-    if (chain->continued && name_labels(task->finding.cut) < chain->labels) {
-        val_failure_rrset(&bogus, EDE_DNSSEC_BOGUS, signed_name(task), task->job.type, 0);
-        return val_task_reject(core, task, &bogus);
-    }
-    if (chain->continued && chain->delegation && !task->preloaded &&
-        task->fetch.from_labels < chain->labels && val_fetch_detour(core, &task->fetch, &task->job)) {
-        task->step = TASK_FETCH;
-        return WAIT_NONE;
-    }
-    task->insecure = *why;
-    task->chain = *chain;
-    val_task_finish(core, task, SECURITY_INSECURE);
-    return WAIT_NONE;
 }
 
 static int step_trust(struct val_core *core, struct task *task)
@@ -299,6 +309,9 @@ static int judged_positive(struct val_core *core, struct task *task)
     note_expiry(task, task->judge.expires[0]);
     task->authentic = true;
     if (main->wildcard_labels == 0) {
+        int r = val_zone_shown(core, task);
+        if (r < 0)
+            return r;
         val_task_finish(core, task, SECURITY_SECURE);
         return WAIT_NONE;
     }

@@ -291,6 +291,60 @@ static int take_offer(struct val_core *core, struct zone *zone, const struct ref
     return 0;
 }
 
+static int take_statement(struct zone *zone, const struct statement *from, const uint8_t *cut,
+                          const struct address *server)
+{
+    struct statement statement = *from;
+    int r = copy_list(zone->job.arena, &statement.list);
+
+    if (r < 0)
+        return r;
+    statement.signer = evidence_signer(&statement.list, zone->job.name, true, cut);
+    statement.server = *server;
+    zone->statement = statement;
+    zone->want_ds = true;
+    return 0;
+}
+
+/* The shallowest ancestor of the target that the records, if they hold, show to be an unsigned delegation.
+ * NULL: none. */
+static const uint8_t *shown_delegation(struct val_core *core, struct task *task,
+                                       const struct rrset_list *list)
+{
+    const uint8_t *target = task->finding.target;
+    struct denial denial = deny_context(core, &task->job, task->signer, list);
+
+    for (unsigned i = name_labels(task->signer) + 1; i <= name_labels(target); i++) {
+        enum no_ds no_ds = denial_no_ds(&denial, name_suffix(target, i));
+        if (no_ds == NO_DS_INSECURE_DELEGATION || no_ds == NO_DS_OPTOUT)
+            return name_suffix(target, i);
+        if (no_ds != NO_DS_NOT_A_CUT && no_ds != NO_DS_NOT_PROVEN)
+            return NULL;
+    }
+    return NULL;
+}
+
+int val_zone_shown(struct val_core *core, struct task *task)
+{
+    const struct finding *f = &task->finding;
+    struct statement statement = {.present = true, .kind = FINDING_NODATA};
+
+    if (!f->target || f->target_here || f->proof.count == 0 || !name_is_below(f->target, task->signer))
+        return 0;
+    int r = evidence_signed_by(task->job.arena, &f->proof, task->signer, &statement.list);
+    if (r < 0 || statement.list.count == 0)
+        return r;
+    const uint8_t *child = shown_delegation(core, task, &statement.list);
+    struct zone *zone = child ? val_zone_get(core, child, task->job.purse) : NULL;
+    if (!zone)
+        return child ? -ENOMEM : 0;
+    if (zone->ds_done || zone->statement.present || zone->ds_step != DS_BEGIN)
+        return 0;
+    r = take_statement(zone, &statement, f->cut, &task->fetch.server);
+    val_job_ready(core, &zone->job);
+    return r;
+}
+
 int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, struct fetch *fetch,
                       const uint8_t *cut, const struct address *server)
 {
@@ -308,17 +362,12 @@ int val_zone_referred(struct val_core *core, struct job *by, struct slice wire, 
         return r;
     val_zone_note_ds(core, zone, &referral.statement);
     if (!zone->ds_done && !zone->statement.present && zone->ds_step == DS_BEGIN) {
-        struct statement statement = referral.statement;
-        r = copy_list(zone->job.arena, &statement.list);
+        r = take_statement(zone, &referral.statement, cut, server);
         if (r < 0)
             return r;
-        statement.signer = evidence_signer(&statement.list, zone->job.name, true, cut);
-        statement.server = *server;
-        zone->statement = statement;
-        zone->want_ds = true;
         /* With a DS the keys will be needed: fetched while the walk goes on. */
         bool asked_anyway = fetch->type == TYPE_DNSKEY && name_equal(by->name, zone->job.name);
-        zone->want_trust = zone->want_trust || (statement.kind == FINDING_POSITIVE && !asked_anyway);
+        zone->want_trust = zone->want_trust || (zone->statement.kind == FINDING_POSITIVE && !asked_anyway);
     }
     val_job_ready(core, &zone->job);
     return 0;
