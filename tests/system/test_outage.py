@@ -10,7 +10,7 @@ from conftest import REPO, unavailable
 
 LAB = os.path.join(REPO, "tests", "lab", "outage", "outage.py")
 # One after the other, since each has limits in milliseconds; the others are for `./dev lab outage all --short`.
-SCENARIOS = ("main", "zonekeys", "forged")
+SCENARIOS = ("main", "zonekeys", "forged", "restart")
 
 
 @pytest.fixture(scope="module")

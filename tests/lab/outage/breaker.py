@@ -6,6 +6,7 @@ import time
 import judge as rules
 import population as people
 import scale as scale_module
+import truth as truth_module
 import zones as zones_module
 
 
@@ -127,6 +128,10 @@ class Scenario:
     def ad_ends(self, record):
         """(from, to): seconds between which AD is false for this name, because a link is past its signature."""
         return None
+
+    def believable(self, record, at):
+        """Whether what the zone's servers sent at that second can validate."""
+        return True
 
     def extra_rules(self, judge):
         """Rules of this scenario alone: a list, beside what it gives to the judge itself."""
@@ -367,6 +372,11 @@ class OneChild(Scenario):
 
     def changing(self):
         return [c for c in super().changing() if c != ("de", self.victim)]
+
+    def believable(self, record, at):
+        done, t = self.run.done, self.timeline
+        return record.index != self.victim or not record.zone.endswith(".de.") or \
+            not done.get("broken", t.broken) + truth_module.RELOAD_S < at < t.repaired
 
     def publish(self, label):
         self.run.zones.child("de", self.victim, 1, True, key_label=label)

@@ -94,7 +94,8 @@ class Truth:
         n = bisect.bisect_right(times, answered + EARLY_S) - 1
         found = []
         while n >= 0 and times[n] >= low:
-            if version is None or self.published(version, times[n], record):
+            if (version is None or self.published(version, times[n], record)) and \
+                    self.run.scenario.believable(record, times[n]):
                 found.append(times[n])
             n -= 1
         return found
