@@ -80,6 +80,7 @@ static void seed_vr(struct arena *arena, const char *directory)
     fetch.avoid = avoid;
     fetch.only_server = avoid[1];
     fetch.only_tcp = true;
+    fetch.to_referral = true;
     cancel.id = 9;
     evidence.fetch_id = 9;
     evidence.kind = 1;

@@ -46,6 +46,7 @@ static int read_fetch(struct edge_request *request, const Holdfast__Vr__Fetch *f
     if (fetch->only_server.len && read_address(&fetch->only_server, &request->only))
         return 1;
     request->only_tcp = fetch->only_tcp;
+    request->to_referral = fetch->to_referral;
     return read_avoid(request, fetch);
 }
 

@@ -22,7 +22,7 @@ struct edge_request {
     struct address avoid[EDGE_MAX_AVOID];
     size_t avoid_count;
     struct address only; /* family 0: none */
-    bool only_tcp;
+    bool only_tcp, to_referral;
     void *unpacked;
 };
 

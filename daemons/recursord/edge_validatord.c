@@ -150,6 +150,7 @@ static int begin_fetch(struct edge *edge, const struct edge_request *request)
         .avoid_count = request->avoid_count,
         .only = request->only.family ? &request->only : NULL,
         .only_transport = request->only_tcp ? REC_TCP : REC_UDP,
+        .to_referral = request->to_referral,
     };
     fetch.budget.upstream_queries = request->upstream_queries;
     fetch.budget.bytes = request->bytes_left;

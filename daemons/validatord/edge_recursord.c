@@ -270,6 +270,7 @@ int edge_recursord_fetch(struct edge_recursord *edge, const struct val_action *a
             (ProtobufCBinaryData){.len = address_size(action->only), .data = (uint8_t *)action->only->bytes};
         fetch.only_tcp = action->only_tcp;
     }
+    fetch.to_referral = action->to_referral;
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_FETCH;
     frame.fetch = &fetch;
     edge->stats.fetches++;

@@ -184,7 +184,8 @@ static void take_val_action(struct world *world, const struct val_action *action
                                   .avoid = action->avoid,
                                   .avoid_count = action->avoid_count,
                                   .only = action->only,
-                                  .only_transport = action->only_tcp ? REC_TCP : REC_UDP};
+                                  .only_transport = action->only_tcp ? REC_TCP : REC_UDP,
+                                  .to_referral = action->to_referral};
         out_of_memory(rec_core_fetch(world->rec, &env, &fetch));
         break;
     }

@@ -154,6 +154,7 @@ static int fetch_fill(struct rec_core *core, struct task *task, const struct rec
     task->budget = fetch->budget;
     task->granted_queries = fetch->budget.upstream_queries;
     task->granted_bytes = fetch->budget.bytes;
+    task->to_referral = fetch->to_referral;
     if (fetch->avoid_count) {
         task->avoid = arena_copy(task->arena, fetch->avoid, fetch->avoid_count * sizeof(*fetch->avoid));
         if (!task->avoid)

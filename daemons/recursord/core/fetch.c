@@ -98,7 +98,8 @@ static void replay(struct rec_core *core, const struct env *env, struct task *ta
     while (task->kind == TASK_FETCH && !task->restarted && !task->avoid_count && !task->cut->forward &&
            !task->only.family) {
         const struct cut *known = memory_referral(core, task->cut->zone, task->qname, env->mono, &referral);
-        if (!known || (task->qtype == TYPE_DS && name_equal(known->zone, task->qname)) ||
+        bool parents = task->qtype == TYPE_DS || task->to_referral;
+        if (!known || (parents && name_equal(known->zone, task->qname)) ||
             !budget_take(&task->budget.bytes, (uint32_t)referral.wire.size))
             return;
         struct cut *cut = cut_copy(task, known);
@@ -366,6 +367,8 @@ static void handle(struct rec_core *core, const struct env *env, const struct ex
     enum reading reading = delegation_read(task, message, &child);
     if (task->only.family && reading == READ_REFERRAL)
         reading = READ_ANSWER; /* that it refers further is what this server says */
+    if (task->to_referral && reading == READ_REFERRAL && name_equal(child, task->qname))
+        reading = READ_ANSWER;
     switch (reading) {
     case READ_EMPTY:
     case READ_ANSWER:

@@ -70,6 +70,7 @@ struct rec_fetch {
      * asked, and its port is that of the configuration where it is a forward or stub zone's. */
     const struct address *only;
     enum rec_transport only_transport;
+    bool to_referral; /* a referral to qname itself is the answer */
 };
 
 enum rec_evidence_kind { REC_EVIDENCE_REFERRAL = 1, REC_EVIDENCE_ANSWER = 2 };

@@ -254,7 +254,8 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     struct val_action *a = &action->action;
     a->fetch = fetch->id;
     a->qname = fetch->name ? fetch->name : fetch->owner->name;
-    a->qtype = fetch->type;
+    a->qtype = fetch->to_referral ? TYPE_NS : fetch->type;
+    a->to_referral = fetch->to_referral;
     a->budget = purse->budget;
     a->budget.upstream_queries = share;
     if (fetch->only) {

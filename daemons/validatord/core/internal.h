@@ -138,6 +138,7 @@ struct fetch {
     const struct address *only; /* NULL, or the one server of only_zone that is asked: a probe's */
     const uint8_t *only_zone;
     bool only_tcp;
+    bool to_referral;  /* with type DS: asks its parent for the referral, which has NS and glue too */
     uint32_t reserved; /* upstream queries taken from the purse meanwhile */
     unsigned tries, lost;
     bool running, again, answered, done, restart;
@@ -218,6 +219,7 @@ struct zone {
     struct cache_zone rec; /* in the job's arena */
     bool want_trust, want_ds, changed;
     bool renew_ds, renew_keys;        /* a renewal: what the record has of these counts as missing (warm.c) */
+    bool renewed_delegation;          /* by the referral that a renewal had asked for */
     struct failure failure, insecure; /* insecure: why, as EDE; EDE_NONE: an ordinary unsigned delegation */
     enum zone_ds ds;
     bool ds_done;
@@ -546,6 +548,9 @@ void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone);
 /* The zone's parent is asked for its DS, behind: what comes is judged and kept as ever, and what fails takes
  * nothing away. */
 void val_warm_ask(struct val_core *core, const uint8_t *zone);
+/* What came for a renewal that asked for the referral to its zone: the offer and the statement are the
+ * zone's. 0; 1: it is no such referral; -ENOMEM. */
+int val_warm_take_referral(struct val_core *core, struct zone *zone);
 /* A renewal is about to write: what others wrote meanwhile of the delegation stays. */
 void val_warm_merge(struct val_core *core, struct zone *zone);
 /* A renewal has nothing left to do. */

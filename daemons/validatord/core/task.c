@@ -123,7 +123,9 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
     case FINDING_GARBAGE:
         break;
     }
-    if (security == SECURITY_SECURE && task->signer)
+    if (security != SECURITY_SECURE)
+        val_warm_used(core, &task->job, f->cut);
+    else if (task->signer)
         val_warm_used(core, &task->job, task->signer);
     let_go(core, task);
     val_job_finish(core, &task->job, LINGER_TASK_MS);

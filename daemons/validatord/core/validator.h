@@ -107,6 +107,7 @@ struct val_action {
     size_t avoid_count;
     const struct address *only; /* NULL, or the one server to ask */
     bool only_tcp;
+    bool to_referral; /* a referral to qname is the answer */
     /* VERIFY */
     uint64_t verify;
     struct verify_request request;

@@ -1,11 +1,12 @@
-/* Kept warm (DESIGN 5): DS and DNSKEY of zones in use are fetched anew in the last tenth of their life,
- * behind what uses them, so that no question waits for a link of its chain and continuity starts from young
- * links.
+/* Kept warm (DESIGN 5): DS, DNSKEY and delegations of zones in use, unsigned ones with the proof that they
+ * are, are fetched anew in the last tenth of their life, behind what uses them, so that no question waits for
+ * a link of its chain and continuity starts from young links. A delegation and what the parent says of its DS
+ * come in one packet, the referral, which is what is asked for; with a proof of no DS come the opt-out spans
+ * it is made of.
  *
  * A renewal is a zone job beside the zone's own: it takes what is due for missing, judges what comes as any
  * zone job does, and writes the record only if that holds; when it fails, the record stays as it is. Driven
- * by use, one a zone, on a budget of its own. Unsigned delegations are left out: what proves them comes with
- * the referral that renews them, in one packet, and a question for the proof alone would be one more. */
+ * by use, one a zone, on a budget of its own. */
 
 #include "daemons/validatord/core/incident.h"
 #include "daemons/validatord/core/internal.h"
@@ -63,6 +64,8 @@ static void renew(struct val_core *core, const uint8_t *name, uint32_t queries, 
     zone->want_trust = keys;
     if (val_zone_load(core, zone) < 0)
         val_job_unlink(core, job);
+    else
+        zone->ds_fetch.to_referral = zone->rec.has_delegation;
 }
 
 void val_warm_ask(struct val_core *core, const uint8_t *zone)
@@ -71,7 +74,9 @@ void val_warm_ask(struct val_core *core, const uint8_t *zone)
         renew(core, zone, ASK_QUERIES, true, false);
 }
 
-static void look_at(struct val_core *core, struct job *by, const uint8_t *name)
+/* above: the delegation of a zone above is being renewed, and one that is given now would end with the old
+ * one. */
+static void look_at(struct val_core *core, struct job *by, const uint8_t *name, bool above)
 {
     struct lookup lookup = val_core_lookup(core, by->arena, by->purse);
     struct cache_zone rec;
@@ -80,8 +85,11 @@ static void look_at(struct val_core *core, struct job *by, const uint8_t *name)
     if (core->warm_running >= WARM_RUNNING || looked_at(core, name) ||
         cache_zone_get(&lookup, name, &rec) != 0 || policy_governs(core, name, &labels) != GOVERNED_ANCHOR)
         return;
-    bool ds = !name_is_root(name) && rec.ds_state == DS_SECURE &&
-              is_due(core, rec.ds_validated, rec.ds_expires) && may_ask(core, by, name, TYPE_DS);
+    bool delegation = rec.has_delegation && is_due(core, rec.ns_stored, rec.ns_expires);
+    bool proof = rec.ds_state == DS_SECURE || (rec.has_delegation && rec.ds_state != DS_UNKNOWN);
+    bool ds = !name_is_root(name) && !above &&
+              (delegation || (proof && is_due(core, rec.ds_validated, rec.ds_expires))) &&
+              may_ask(core, by, name, TYPE_DS);
     bool keys = rec.has_dnskey && is_due(core, rec.dnskey_validated, rec.dnskey_expires) &&
                 may_ask(core, by, name, TYPE_DNSKEY);
     if ((ds || keys) && !val_job_find(core, JOB_ZONE, name, ZONE_RENEWAL, false))
@@ -90,11 +98,43 @@ static void look_at(struct val_core *core, struct job *by, const uint8_t *name)
 
 void val_warm_used(struct val_core *core, struct job *by, const uint8_t *zone)
 {
-    for (const uint8_t *at = zone;; at = name_parent(at)) {
-        look_at(core, by, at);
-        if (name_is_root(at))
-            return;
+    bool above = false;
+
+    for (unsigned labels = 0; labels <= name_labels(zone); labels++) {
+        const uint8_t *at = name_suffix(zone, labels);
+        look_at(core, by, at, above);
+        struct job *renewal = val_job_find(core, JOB_ZONE, at, ZONE_RENEWAL, false);
+        above = above || (renewal && job_zone(renewal)->renew_ds);
     }
+}
+
+int val_warm_take_referral(struct val_core *core, struct zone *zone)
+{
+    const struct fetch *fetch = &zone->ds_fetch;
+    struct referral referral;
+
+    int r = referral_make(zone->job.arena, fetch->message, zone->job.name, TYPE_NS, fetch->cut, &referral);
+    if (r != 0 || !name_equal(referral.child, zone->job.name))
+        return r < 0 ? r : 1;
+    val_agent_learn(core, fetch, fetch->cut, referral.report_channel);
+    zone->offer = (struct offer){.present = true,
+                                 .ns = referral.ns,
+                                 .glue = referral.glue,
+                                 .server = fetch->server,
+                                 .from = fetch->cut};
+    zone->statement = referral.statement;
+    zone->statement.server = fetch->server;
+    zone->renewed_delegation = true;
+    return 0;
+}
+
+static void merge_delegation(struct cache_zone *rec, const struct cache_zone *now)
+{
+    rec->has_delegation = now->has_delegation && rec->ds_state != DS_NOT_A_CUT;
+    rec->ns = now->ns;
+    rec->glue = now->glue;
+    rec->ns_stored = now->ns_stored;
+    rec->ns_expires = now->ns_expires;
 }
 
 void val_warm_merge(struct val_core *core, struct zone *zone)
@@ -104,11 +144,11 @@ void val_warm_merge(struct val_core *core, struct zone *zone)
 
     if (cache_zone_get(&lookup, zone->job.name, &now) != 0)
         return;
-    zone->rec.has_delegation = now.has_delegation && zone->rec.ds_state != DS_NOT_A_CUT;
-    zone->rec.ns = now.ns;
-    zone->rec.glue = now.glue;
-    zone->rec.ns_stored = now.ns_stored;
-    zone->rec.ns_expires = now.ns_expires;
+    if (!zone->renewed_delegation || now.ns_stored.s > zone->rec.ns_stored.s)
+        merge_delegation(&zone->rec, &now);
+    /* What the referral brought lies in the main place, and then no unproven one beside it. */
+    if (zone->renewed_delegation && now.loose == LOOSE_UNPROVEN)
+        now.loose = LOOSE_NONE;
     zone->rec.loose = now.loose;
     zone->rec.loose_ns = now.loose_ns;
     zone->rec.loose_glue = now.loose_glue;

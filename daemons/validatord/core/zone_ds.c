@@ -212,6 +212,17 @@ static int step_fetch(struct val_core *core, struct zone *zone)
         return r;
     if (r == FETCH_FAILED)
         return fail(core, zone, &fetch->failure, true);
+    if (fetch->to_referral) {
+        r = val_warm_take_referral(core, zone);
+        if (r == 1) { /* its parent's servers are its own too: then the DS is asked for by itself */
+            zone->offer.present = fetch->to_referral = false;
+            fetch->restart = true;
+            return WAIT_NONE;
+        }
+        if (r == 0)
+            zone->ds_step = zone->statement.signer ? DS_TRUST : DS_WALK;
+        return r;
+    }
     r = finding_make(zone->job.arena, fetch->message, zone->job.name, TYPE_DS, fetch->cut, &finding);
     if (r < 0)
         return r;
@@ -449,7 +460,7 @@ static int judged_denial(struct val_core *core, struct zone *zone)
         return conclude(zone, ZONE_DS_INSECURE);
     case NO_DS_NOT_A_CUT:
     case NO_DS_NXDOMAIN:
-        if (zone->ds_fetch.tries == 0)
+        if (zone->ds_fetch.tries == 0 || zone->ds_fetch.to_referral)
             break; /* a referral to what is no cut contradicts itself */
         keep(core, zone, DS_NOT_A_CUT, &good, false, inception);
         return conclude(zone, ZONE_DS_NOT_A_CUT);
