@@ -38,6 +38,7 @@ static const char *const stat_names[STAT_COUNT] = {
     [STAT_TCP_ACCEPTED] = "tcp_accepted",
     [STAT_TCP_REFUSED] = "tcp_refused",
     [STAT_TCP_SLOW] = "tcp_closed_slow",
+    [STAT_TCP_IDLE_CLOSED] = "tcp_closed_for_another",
 };
 
 static uint64_t total(const struct netd *netd, enum netd_stat which)

@@ -122,6 +122,7 @@ static int set_up(struct netd *netd)
     if (r != 0)
         return r < 0 ? r : -EINVAL;
     netd->conn_limits = limits_new();
+    netd->client_over = -1;
     netd->waiting_limits = limits_new();
     netd->l1 = l1_new(NETD_L1_BYTES, daemon_hash_key());
     if (!netd->conn_limits || !netd->waiting_limits || !netd->l1)

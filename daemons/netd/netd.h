@@ -45,11 +45,13 @@ struct shared {
 };
 
 /* Counters per client, in a table of slots under a secret hash: a collision makes two clients share one
- * limit. */
+ * limit. `over`: so many beyond its limit the client was let have, which whoever finds idle ones of its is to
+ * close (tcp.c). */
 #define LIMIT_SLOTS 8192u
 struct limits {
     struct siphash_key key;
     _Atomic uint32_t slots[LIMIT_SLOTS];
+    _Atomic uint32_t over[LIMIT_SLOTS];
 };
 
 struct netd {
@@ -63,6 +65,7 @@ struct netd {
     struct worker *workers;
     unsigned worker_count;
     struct limits *conn_limits, *waiting_limits;
+    _Atomic int client_over; /* slot of conn_limits that was last made over; -1: none yet */
     _Atomic uint32_t connections;
     atomic_bool stopping;
     mono_ns started;
@@ -72,6 +75,13 @@ struct netd {
 /* limits.c: takes one of `most` for the client. The slot to give back, or -1: has them all. */
 struct limits *limits_new(void);
 int limits_take(struct limits *limits, const struct address *client, uint32_t most);
+/* The client's slot, of which nothing is taken. */
+int limits_slot(const struct limits *limits, const struct address *client);
+/* Takes one all the same, up to `most` in all, and notes that as over the limit. false: has as many. */
+bool limits_take_over(struct limits *limits, int slot, uint32_t most);
+bool limits_is_over(const struct limits *limits, int slot);
+/* true: the caller gives one back that is over. What of `over` is not true any more is forgotten. */
+bool limits_end_over(struct limits *limits, int slot, uint32_t limit);
 void limits_release(struct limits *limits, int slot);
 
 /* config.c: 0, 1: unusable (logged), -errno. */

@@ -24,6 +24,7 @@ enum netd_stat {
     STAT_TRUNCATED,
     STAT_SEND_FAILED,
     STAT_TCP_ACCEPTED, STAT_TCP_REFUSED, STAT_TCP_SLOW,
+    STAT_TCP_IDLE_CLOSED,   /* so that the same client gets a new one */
     STAT_COUNT
 };
 // clang-format on

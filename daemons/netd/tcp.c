@@ -2,7 +2,9 @@
  * 1035 4.2.2).
  *
  * Caps: connections in all and a client, questions waiting a connection, bytes not yet taken by the client.
- * Who is idle, or does not read, is closed. THREATS: connection floods. */
+ * Who is idle, or does not read, is closed. A client that has all its connections and opens another loses the
+ * one that was idle longest (RFC 7766 6.2.3), on whichever worker it is; only when all are at work is the new
+ * one refused. THREATS: connection floods. */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -21,6 +23,7 @@
 #define MAX_WAITING     128u /* questions of a connection that wait; more stay unread until some are answered */
 #define IDLE_MS         (NETD_TCP_IDLE_DS * 100u)
 #define IDLE_CROWDED_MS 2000u /* when three quarters of the connections are taken (RFC 7766 6.2.3) */
+#define TRICKLE_MS      2000u /* a connection with half a question for that long is idle */
 #define ACCEPT_ROUNDS   64u
 #define LISTEN_CHECK_MS 20u
 #define READ_ROUNDS     8u /* reads of a connection before others get their turn */
@@ -114,6 +117,65 @@ void tcp_conn_waiting(struct tcp_conn *conn, int change)
     conn->waiting = (unsigned)((int)conn->waiting + change);
 }
 
+static bool is_idle(const struct worker *worker, const struct tcp_conn *conn)
+{
+    uint8_t octet;
+    if (conn->waiting || conn->out_size > conn->out_at)
+        return false;
+    if (conn->in_size && !mono_reached(worker->env.mono, mono_add_ms(conn->last, TRICKLE_MS)))
+        return false;
+    /* A question that came and was not read yet would be lost without a word. */
+    return recv(conn->poll.fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* The one of a client's that was idle longest, here; NULL: none is. */
+static struct tcp_conn *find_idle(struct worker *worker, int slot)
+{
+    LIST_FOREACH_SAFE(pos, &worker->conns)
+    {
+        struct tcp_conn *conn = CONTAINER_OF(pos, struct tcp_conn, node);
+        if (conn->limit_slot == slot && is_idle(worker, conn))
+            return conn;
+    }
+    return NULL;
+}
+
+/* A place for one more connection of a client that has all it may have. The slot, or -1. */
+static int make_place(struct worker *worker, int slot)
+{
+    struct netd *netd = worker->netd;
+    struct tcp_conn *idle = find_idle(worker, slot);
+    if (idle) {
+        idle->limit_slot = -1; /* the new one has it */
+        doom(worker, idle);
+        stats_add(&worker->stats, STAT_TCP_IDLE_CLOSED, 1);
+        return slot;
+    }
+    /* Perhaps another worker has an idle one: they are told, and the client is over its limit till then. Each
+     * worker lets in one that way, then it has one itself. */
+    uint32_t most = NETD_CLIENT_CONNS + netd->worker_count - 1;
+    if (!limits_take_over(netd->conn_limits, slot, most))
+        return -1;
+    atomic_store(&netd->client_over, slot);
+    for (unsigned i = 0; i < netd->worker_count; i++)
+        if (&netd->workers[i] != worker)
+            worker_wake(&netd->workers[i]);
+    return slot;
+}
+
+void tcp_make_room(struct worker *worker)
+{
+    struct netd *netd = worker->netd;
+    int slot = atomic_load(&netd->client_over);
+    while (slot >= 0 && limits_is_over(netd->conn_limits, slot)) {
+        struct tcp_conn *idle = find_idle(worker, slot);
+        if (!idle || !limits_end_over(netd->conn_limits, slot, NETD_CLIENT_CONNS))
+            return;
+        doom(worker, idle);
+        stats_add(&worker->stats, STAT_TCP_IDLE_CLOSED, 1);
+    }
+}
+
 static int accept_one(struct worker *worker, int listen_fd)
 {
     struct sockaddr_storage name;
@@ -125,8 +187,11 @@ static int accept_one(struct worker *worker, int listen_fd)
     struct client client = {0};
     client_address(&name, &client);
     int slot = -1;
-    if (atomic_fetch_add(&netd->connections, 1) < NETD_MAX_CONNECTIONS)
+    if (atomic_fetch_add(&netd->connections, 1) < NETD_MAX_CONNECTIONS) {
         slot = limits_take(netd->conn_limits, &client.address, NETD_CLIENT_CONNS);
+        if (slot < 0)
+            slot = make_place(worker, limits_slot(netd->conn_limits, &client.address));
+    }
     struct tcp_conn *conn = slot >= 0 ? calloc(1, sizeof(*conn)) : NULL;
     if (!conn) {
         if (slot >= 0)
@@ -320,7 +385,8 @@ static void conn_free(struct worker *worker, struct tcp_conn *conn)
     waiting_forget(worker, &conn->waiters);
     list_remove(&conn->node);
     list_remove(&conn->resume);
-    limits_release(worker->netd->conn_limits, conn->limit_slot);
+    if (conn->limit_slot >= 0)
+        limits_release(worker->netd->conn_limits, conn->limit_slot);
     atomic_fetch_sub(&worker->netd->connections, 1);
     close(conn->poll.fd);
     free(conn->in);

@@ -109,6 +109,7 @@ static void read_inbox(struct worker *worker)
     struct inbox_item *item = worker->inbox_first;
     worker->inbox_first = worker->inbox_last = NULL;
     pthread_mutex_unlock(&worker->inbox_lock);
+    tcp_make_room(worker);
     while (item) {
         struct inbox_item *next = item->next;
         if (item->frame) {

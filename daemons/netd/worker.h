@@ -87,8 +87,8 @@ int worker_start(struct worker *worker);
 /* From the main thread, after netd->stopping was set. */
 void worker_join(struct worker *worker);
 
-/* From the main thread: takes message (a Verdict; NULL: validatord came back). worker_wake() after a batch.
- */
+/* From the main thread: takes message (a Verdict; NULL: validatord came back). worker_wake() after a batch,
+ * from any thread. */
 void worker_post(struct worker *worker, Holdfast__Nv__NvFrame *message);
 void worker_wake(struct worker *worker);
 
@@ -128,6 +128,9 @@ void tcp_resume(struct worker *worker);
 /* Waiting questions of the connection, for waiting.c to link to and to take off. */
 struct list *tcp_conn_waiters(struct tcp_conn *conn);
 void tcp_conn_waiting(struct tcp_conn *conn, int change);
+/* Another worker let a client in beyond its limit: closes an idle connection of that client, if one is here.
+ */
+void tcp_make_room(struct worker *worker);
 /* Closes what is idle or slow; the time of the next such check. */
 mono_ns tcp_expire(struct worker *worker);
 void tcp_close_all(struct worker *worker);

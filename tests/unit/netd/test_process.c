@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -321,20 +322,96 @@ static void garbage_over_udp_and_tcp_does_no_harm(void **state)
     netd_stop(&p);
 }
 
-static void connections_of_a_client_have_a_cap(void **state)
+#define CLIENT_CONNS 64
+#define PATIENCE_MS  30000
+
+static void ask_localhost(int fd)
+{
+    tcp_ask(fd, 1, "localhost.");
+    assert_true(tcp_read(fd, reply, PATIENCE_MS) > 0);
+}
+
+/* Has netd closed it, or does so within wait_ms? */
+static bool is_closed(int fd, int wait_ms)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, wait_ms) == 1 && recv(fd, reply, 1, MSG_DONTWAIT) <= 0;
+}
+
+static void client_with_all_its_connections_loses_the_one_idle_longest(void **state)
 {
     struct netd_process p = netd_start(1);
-    int fds[70];
-    unsigned open = 0;
-    for (unsigned i = 0; i < 70; i++) {
+    int fds[CLIENT_CONNS + 2];
+    for (unsigned i = 0; i < CLIENT_CONNS; i++) {
         fds[i] = tcp_client(&p);
-        tcp_ask(fds[i], 1, "localhost.");
+        ask_localhost(fds[i]);
     }
-    for (unsigned i = 0; i < 70; i++) {
-        open += tcp_read(fds[i], reply, 1000) > 0;
+    ask_localhost(fds[0]); /* so number 1 is idle longest */
+    for (unsigned i = CLIENT_CONNS; i < ARRAY_SIZE(fds); i++) {
+        fds[i] = tcp_client(&p);
+        ask_localhost(fds[i]);
+    }
+    assert_true(is_closed(fds[1], PATIENCE_MS));
+    assert_true(is_closed(fds[2], PATIENCE_MS));
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+        if (i != 1 && i != 2)
+            ask_localhost(fds[i]);
         close(fds[i]);
     }
-    assert_int_equal(open, 64);
+    netd_stop(&p);
+}
+
+static void client_whose_connections_are_all_at_work_gets_no_more(void **state)
+{
+    struct netd_process p = netd_start(1);
+    int fds[CLIENT_CONNS], one_more;
+    Holdfast__Nv__NvFrame *frames[CLIENT_CONNS];
+    char name[32];
+    validatord_connect(&p);
+    for (unsigned i = 0; i < CLIENT_CONNS; i++) {
+        fds[i] = tcp_client(&p);
+        snprintf(name, sizeof(name), "n%u.example.", i);
+        tcp_ask(fds[i], 1, name);
+        frames[i] = validatord_next(&p, PATIENCE_MS);
+        assert_non_null(frames[i]);
+    }
+    one_more = tcp_client(&p);
+    assert_true(is_closed(one_more, PATIENCE_MS));
+    close(one_more);
+    for (unsigned i = 0; i < CLIENT_CONNS; i++) {
+        validatord_answer(&p, frames[i]->resolve, 1, 300);
+        resolve_free(frames[i]);
+        assert_true(tcp_read(fds[i], reply, PATIENCE_MS) > 0);
+    }
+    one_more = tcp_client(&p);
+    ask_localhost(one_more);
+    close(one_more);
+    for (unsigned i = 0; i < CLIENT_CONNS; i++)
+        close(fds[i]);
+    netd_stop(&p);
+}
+
+static void idle_connections_make_place_on_whichever_worker_they_are(void **state)
+{
+    struct netd_process p = netd_start(4);
+    int fds[4 * CLIENT_CONNS];
+    unsigned open = 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+        fds[i] = tcp_client(&p);
+        ask_localhost(fds[i]);
+    }
+    /* some beyond the limit may be open, until the workers have heard of it */
+    for (unsigned wait = 0; wait < PATIENCE_MS / 10; wait++) {
+        open = 0;
+        for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+            open += !is_closed(fds[i], 0);
+        if (open <= CLIENT_CONNS)
+            break;
+        usleep(10000);
+    }
+    assert_int_equal(open, CLIENT_CONNS);
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+        close(fds[i]);
     netd_stop(&p);
 }
 
@@ -462,7 +539,9 @@ int main(void)
         cmocka_unit_test(frames_that_cannot_be_close_the_edge_and_nothing_else),
         cmocka_unit_test(a_verdict_with_broken_bytes_is_servfail),
         cmocka_unit_test(garbage_over_udp_and_tcp_does_no_harm),
-        cmocka_unit_test(connections_of_a_client_have_a_cap),
+        cmocka_unit_test(client_with_all_its_connections_loses_the_one_idle_longest),
+        cmocka_unit_test(client_whose_connections_are_all_at_work_gets_no_more),
+        cmocka_unit_test(idle_connections_make_place_on_whichever_worker_they_are),
         cmocka_unit_test(the_shared_cache_answers_before_validatord_ever_came),
         cmocka_unit_test(the_control_socket_tells_what_happened),
         cmocka_unit_test(two_workers_on_one_socket_answer_everything),
