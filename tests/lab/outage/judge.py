@@ -6,6 +6,7 @@ from figures import percentile
 
 FINER_THAN_6 = {6, 7, 8, 9, 10, 11, 12, 25}
 SETTLE_S = 2.0         # an incident is taken for open that long after the break
+SERVFAIL_MS = 50       # of a known SERVFAIL
 
 
 class Rule:
@@ -110,11 +111,23 @@ class Judge:
                       1.0, "; ".join(map(self.show, bad[:3])))
         took = [j.record.first_took * 1000 for j in here
                 if j.at > self.timeline.broken + SETTLE_S and j.record.first_took is not None]
-        self.at_most("that SERVFAIL once the incident is open, p95", percentile(took, 0.95), 50, " ms")
-        asked = self.window(self.timeline.nta + 1.0, self.timeline.repaired, "cold-signed")
+        self.at_most("that SERVFAIL once the incident is open, p95", percentile(took, 0.95), self.servfail_ms(), " ms")
+        asked = self.window(self.nta_in_force(), self.timeline.repaired, "cold-signed")
         bad = [j for j in asked if not j.useful]
         self.at_least("all of them are answered from 1 s after the NTA", len(asked) - len(bad), len(asked), 1.0,
                       "; ".join(map(self.show, bad[:3])))
+
+    def servfail_ms(self):
+        """How long a SERVFAIL that is known may take. The short form is played as a test, on whatever machine: there not
+        longer than names take that have nothing wrong with them."""
+        if not self.run.scale.short:
+            return SERVFAIL_MS
+        here = self.window(self.timeline.broken + SETTLE_S, self.high, "healthy")
+        return max(SERVFAIL_MS, round((percentile([j.record.took * 1000 for j in here], 0.95) or 0), 1))
+
+    def nta_in_force(self):
+        """A second after the command that adds it has returned."""
+        return max(self.timeline.nta, self.run.done.get("NTA", self.timeline.nta)) + 1.0
 
     def cost(self):
         t = self.timeline
@@ -169,7 +182,7 @@ class Judge:
         if ends is not None and ends[0] + 1.0 < j.at < ends[1]:
             return True
         # A kept DS below the NTA still validates, but the chain to it ends at the NTA.
-        return bool(t.nta and j.record.zone.endswith(".de.") and t.nta + 1.0 < j.at < t.repaired)
+        return bool(t.nta and j.record.zone.endswith(".de.") and self.nta_in_force() < j.at < t.repaired)
 
     def repaired(self):
         t, s = self.timeline, self.scenario
