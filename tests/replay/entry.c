@@ -105,9 +105,9 @@ size_t entry_reply(const struct rpl_entry *entry, struct slice query, uint8_t *o
     for (int s = 0; s < 3; s++)
         for (size_t i = 0; i < ldns_rr_list_rr_count(entry->section[s]); i++)
             ldns_pkt_push_rr(pkt, sections[s], ldns_rr_clone(ldns_rr_list_rr(entry->section[s], i)));
-    if (entry->want_do) {
+    if (entry->want_do || entry->edns) {
         ldns_pkt_set_edns_udp_size(pkt, 4096);
-        ldns_pkt_set_edns_do(pkt, true);
+        ldns_pkt_set_edns_do(pkt, entry->want_do);
     }
     uint8_t *wire = NULL;
     size_t size = 0;

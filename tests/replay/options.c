@@ -120,7 +120,11 @@ static int add_snoop(struct mapping *m, const struct rpl_option *option)
     if (sscanf(option->value, "%127s %63s", prefix, what) != 2)
         return refuse(m, option);
     if (strcmp(what, "allow") == 0)
-        return 0; /* everybody is */
+        return 0;                                                         /* everybody is */
+    if (strcmp(what, "refuse") == 0 && strncmp(prefix, "127.", 4) == 0) { /* where the questions come from */
+        m->config->netd.allow_count = 0;
+        return 0;
+    }
     if (strcmp(what, "allow_snoop") != 0 || m->config->netd.allow_snoop_count == MAX_ITEMS ||
         read_prefix(prefix, &m->snoop[m->config->netd.allow_snoop_count]))
         return refuse(m, option);
@@ -151,16 +155,27 @@ static const struct {
     const char *key;
 } ignored[] = {
     /* no bearing on what is compared, or always so in holdfast */
-    {"target-fetch-policy"},    {"iter-scrub-promiscuous"},
-    {"rrset-roundrobin"},       {"ede"},
-    {"ede-serve-expired"},      {"verbosity"},
-    {"log-servfail"},           {"val-log-level"},
-    {"harden-referral-path"},   {"harden-unknown-additional"},
-    {"harden-unverified-glue"}, {"prefetch-key"},
-    {"rrset-cache-size"},       {"msg-cache-size"},
-    {"num-queries-per-thread"}, {"discard-timeout"},
-    {"outbound-msg-retry"},     {"stub-prime"},
-    {"do-not-query-localhost"}, {"val-max-restart"},
+    {"target-fetch-policy"},
+    {"iter-scrub-promiscuous"},
+    {"rrset-roundrobin"},
+    {"ede"},
+    {"ede-serve-expired"},
+    {"verbosity"},
+    {"log-servfail"},
+    {"val-log-level"},
+    {"harden-referral-path"},
+    {"harden-unknown-additional"},
+    {"harden-unverified-glue"},
+    {"prefetch-key"},
+    {"rrset-cache-size"},
+    {"msg-cache-size"},
+    {"num-queries-per-thread"},
+    {"discard-timeout"},
+    {"outbound-msg-retry"},
+    {"stub-prime"},
+    {"do-not-query-localhost"},
+    {"val-max-restart"},
+    {"stub-name"}, /* of the server whose address stub-addr gives */
 };
 
 /* `min_ttl = 300`, `max_ttl = 600`: Deckard's form of the TTL limits. */
@@ -241,7 +256,7 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->val.anchor_updates = yes(v);
     else if (strcmp(k, "signalling") == 0) /* our own: RFC 8145 and 8509 */
         c->val.signalling = c->netd.signalling = yes(v);
-    else if (strcmp(k, "error-reporting") == 0) /* our own: RFC 9567 */
+    else if (strcmp(k, "error-reporting") == 0 || strcmp(k, "dns-error-reporting") == 0) /* RFC 9567 */
         c->val.error_reporting = yes(v);
     else if (strcmp(k, "probe-interval") == 0) /* our own */
         c->val.nta_probe_interval_s = (uint64_t)atoi(v);
@@ -456,6 +471,22 @@ static bool wants_priming(const struct scenario *scenario)
     return false;
 }
 
+/* A question is one of RFC 8509's: scenarios about it do not turn it on. */
+static bool wants_sentinel(const struct scenario *scenario)
+{
+    static const char prefix[] = "root-key-sentinel-"; /* of the first label */
+    for (const struct rpl_step *step = scenario->steps; step; step = step->next) {
+        const struct rpl_entry *entry = step->entry;
+        if (step->kind != RPL_STEP_QUERY || !entry || !ldns_rr_list_rr_count(entry->question))
+            continue;
+        const ldns_rdf *name = ldns_rr_owner(ldns_rr_list_rr(entry->question, 0));
+        if (ldns_rdf_size(name) > sizeof(prefix) &&
+            memcmp(ldns_rdf_data(name) + 1, prefix, sizeof(prefix) - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 int options_map(const struct scenario *scenario, struct world_config *ret_config, char *ret_why, size_t room)
 {
     struct mapping *m = calloc(1, sizeof(*m));
@@ -477,6 +508,8 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
             return 1;
     }
     ret_config->rec.priming |= wants_priming(scenario);
+    if (wants_sentinel(scenario))
+        ret_config->val.signalling = ret_config->netd.signalling = true;
     if (!scenario->zones)
         ret_config->val.stale_recheck_s = 5; /* a scenario of Unbound's, and its interval */
     if (m->date_off)

@@ -48,7 +48,7 @@ struct rpl_entry {
     struct rpl_entry *next;
     unsigned match;
     int ede;                          /* with RPL_EDE: the code wanted; -1: any */
-    bool copy_id, copy_query, silent; /* silent: takes the question and never answers */
+    bool copy_id, copy_query, edns, silent; /* silent: takes the question and never answers */
     uint16_t flags;                   /* QR AA TC RD RA AD CD of the REPLY line */
     uint8_t opcode;
     uint16_t rcode;

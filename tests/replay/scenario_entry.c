@@ -162,6 +162,18 @@ static bool spoil_signature(char *line)
     return true;
 }
 
+/* Base64 with padding that it does not need, which other players' parsers pass over. */
+static bool drop_padding(char *line)
+{
+    size_t size = strlen(line);
+    while (size && isspace((unsigned char)line[size - 1]))
+        size--;
+    if (size < 2 || strncmp(line + size - 2, "==", 2) != 0)
+        return false;
+    line[size - 2] = '\0';
+    return true;
+}
+
 static int read_record(struct reader *r, struct rpl_entry *entry, int section, ldns_rdf **origin,
                        ldns_rdf **previous)
 {
@@ -193,6 +205,8 @@ static int read_record(struct reader *r, struct rpl_entry *entry, int section, l
     if (status != LDNS_STATUS_OK && spoil_signature(r->line)) {
         status = ldns_rr_new_frm_str(&rr, r->line, DEFAULT_TTL, *origin, previous);
     }
+    if (status != LDNS_STATUS_OK && drop_padding(r->line))
+        status = ldns_rr_new_frm_str(&rr, r->line, DEFAULT_TTL, *origin, previous);
     if (status != LDNS_STATUS_OK)
         return reader_fail(r, ldns_get_errorstr_by_id(status));
     ldns_rr_list_push_rr(section < 0 ? entry->question : entry->section[section], rr);
@@ -229,7 +243,13 @@ int reader_entry(struct reader *r, struct rpl_entry **ret_entry)
             if (known == 4)
                 return reader_fail(r, "unknown SECTION");
             section = known - 1;
-        } else if (reader_begins(r->line, "HEX_EDNSDATA_BEGIN") || reader_begins(r->line, "EXTRA_PACKET")) {
+        } else if (reader_begins(r->line, "HEX_EDNSDATA_BEGIN")) {
+            /* Without data it says no more than that there is EDNS, which the question of a check for EDEs
+             * has. */
+            if (!reader_line(r) || !reader_begins(r->line, "HEX_EDNSDATA_END"))
+                return reader_unsupported(r, "HEX_EDNSDATA");
+            entry->edns = true;
+        } else if (reader_begins(r->line, "EXTRA_PACKET")) {
             return reader_unsupported(r, strtok(r->line, " \t"));
         } else if (reader_begins(r->line, "HEX_ANSWER_BEGIN")) {
             bad = read_hex(r, entry, true);

@@ -200,6 +200,23 @@ void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *n
         val_entries_remove(core, job, CACHE_NEG, &key);
 }
 
+void val_failure_above(struct val_core *core, struct job *job, struct failure *failure)
+{
+    unsigned anchor_labels;
+
+    if (!failure->transport || failure->budget ||
+        policy_governs(core, job->name, &anchor_labels) != GOVERNED_ANCHOR)
+        return;
+    for (unsigned i = name_labels(job->name); i > anchor_labels; i--) {
+        struct failure why;
+        const uint8_t *zone = name_suffix(job->name, i);
+        if ((val_failure_known(core, job->arena, zone, TYPE_DS, &why) ||
+             val_failure_known(core, job->arena, zone, TYPE_DNSKEY, &why)) &&
+            !why.transport)
+            val_failure_better(failure, &why);
+    }
+}
+
 bool val_failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
                        struct failure *ret_failure)
 {

@@ -585,6 +585,8 @@ void val_failure_better(struct failure *failure, const struct failure *other);
 int64_t val_failure_longest_s(const struct val_core *core);
 void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
 void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
+/* What could not be reached lies below a zone whose DS or keys are remembered as bogus: then that is why. */
+void val_failure_above(struct val_core *core, struct job *job, struct failure *failure);
 /* Is one remembered, unexpired? */
 bool val_failure_known(struct val_core *core, struct arena *arena, const uint8_t *name, uint16_t type,
                        struct failure *ret_failure);

@@ -134,6 +134,7 @@ void val_task_finish(struct val_core *core, struct task *task, enum security sec
 void val_task_fail(struct val_core *core, struct task *task, const struct failure *why)
 {
     val_failure_better(&task->failure, why);
+    val_failure_above(core, &task->job, &task->failure);
     task->good = false;
     val_failure_remember(core, &task->job, task->job.type, &task->failure);
     let_go(core, task);

@@ -171,6 +171,25 @@ static int step_trust(struct val_core *core, struct task *task)
     return WAIT_NONE;
 }
 
+/* Who should have signed what is not signed: a zone without usable keys cannot, and then they are the reason.
+ * NULL: not known, or no memory. Its trust may have to be waited for. */
+static struct zone *zone_that_signs(struct val_core *core, struct task *task)
+{
+    unsigned labels;
+    const uint8_t *name = judged_name(task), *cut = task->finding.cut;
+
+    policy_governs(core, name, &labels);
+    labels = MAX(labels, name_labels(cut));
+    struct zone *zone =
+        labels <= name_labels(name) ? val_zone_get(core, name_suffix(name, labels), task->job.purse) : NULL;
+    if (zone && !zone->trust_done) {
+        zone->want_trust = true;
+        val_job_ready(core, &zone->job);
+        val_job_wait(&task->job, &zone->job);
+    }
+    return zone;
+}
+
 static int step_walk(struct val_core *core, struct task *task)
 {
     struct failure why;
@@ -192,6 +211,13 @@ static int step_walk(struct val_core *core, struct task *task)
         break;
     case WALK_SECURE:
         break;
+    }
+    const struct zone *zone = zone_that_signs(core, task);
+    if (zone && !zone->trust_done)
+        return WAIT_MORE;
+    if (zone && zone->trust == SECURITY_BOGUS && !zone->failure.transport) {
+        val_task_fail(core, task, &zone->failure);
+        return WAIT_NONE;
     }
     bool unsigned_denial = task->finding.main.count == 0 || task->finding.main.items[0].sig_count == 0;
     uint16_t ede = is_negative(task) && task->finding.proof.count == 0 && !unsigned_denial

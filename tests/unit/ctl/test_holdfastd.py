@@ -144,7 +144,7 @@ class Holdfastd(unittest.TestCase):
     def test_a_daemon_that_keeps_dying_is_started_more_and_more_slowly_and_then_given_up(self):
         open(f"{self.dir}/holdfast-recursord.die", "w", encoding="ascii").close()
         process = self.start(wait=False)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=200)
         self.assertEqual(process.returncode, 1)
         self.assertIn("holdfast-recursord cannot run here", err)
         starts = self.starts("holdfast-recursord")
