@@ -264,6 +264,8 @@ class Refused(Unreachable):
     def repair(self):
         for server in self.run.stage.de_servers():
             server.restart()
+        # Reading the zone takes seconds where the processor is busy.
+        self.run.stage.wait_served("de.", zones_module.DE_ADDRESSES)
 
 
 class Lame(Refused):

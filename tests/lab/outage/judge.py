@@ -199,7 +199,7 @@ class Judge:
         bad = [j for j in here if j.cls not in (classify.FRESH, classify.CONTINUED) or j.marked]
         self.at_least("after the repair answers are fresh within one probe interval", len(here) - len(bad), len(here),
                       0.99, "; ".join(map(self.show, bad[:3])))
-        here = self.window(t.settled, t.end, "seen", lambda j: j.record.signed)
+        here = self.window(since, t.end, "seen", lambda j: j.record.signed)
         bad = [j for j in here if not j.ad]
         self.at_least("AD is back", len(here) - len(bad), len(here), 0.99, "; ".join(map(self.show, bad[:3])))
 

@@ -215,6 +215,18 @@ class Stage:
             except OSError:
                 return None
 
+    def wait_served(self, zone, addresses, seconds=10):
+        """Until each address answers for the zone."""
+        deadline = time.monotonic() + seconds
+        for address in addresses:
+            while True:
+                reply = self.ask(address, zone, wire.SOA)
+                if reply and reply.rcode == wire.NOERROR and reply.answers:
+                    break
+                if time.monotonic() > deadline:
+                    raise TimeoutError("%s does not serve %s" % (address, zone))
+                time.sleep(0.02)
+
     def wait(self, server, seconds=20):
         deadline = time.monotonic() + seconds
         while self.ask(server.addresses[0], ".", wire.SOA, 0.1) is None:
