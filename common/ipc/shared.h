@@ -48,6 +48,12 @@ static inline void shared_sketch_add(_Atomic uint8_t *sketch, uint64_t hash)
     }
 }
 
+static inline void shared_sketch_prefetch(const _Atomic uint8_t *sketch, uint64_t hash)
+{
+    for (unsigned row = 0; row < SHARED_SKETCH_ROWS; row++)
+        __builtin_prefetch((const void *)&sketch[shared_sketch_slot(hash, row)], 1);
+}
+
 static inline unsigned shared_sketch_get(const _Atomic uint8_t *sketch, uint64_t hash)
 {
     unsigned least = UINT8_MAX;

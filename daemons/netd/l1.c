@@ -5,41 +5,68 @@
 #include <stdlib.h>
 #include <string.h>
 #include <urcu/urcu-memb.h>
-#include <urcu/rculfhash.h>
 
-#include "common/base/list.h"
 #include "daemons/netd/tsan_rcu.h"
 
-#define L1_BUCKETS     4096u /* at the start; the table grows by itself */
-#define L1_MAX_BUCKETS 4194304u
+/* The table is an array of sets, a cache line each: seven entries and an octet of each one's hash, so that a
+ * look-up is one line for the set and one for the entry that it wants, and both can be on their way to the
+ * processor while other questions of the batch are at work (l1_prefetch_*). A chained table (cds_lfht) cannot
+ * say where it is going to look, and grows from a thread that the sandbox does not let it start. Growing is
+ * what a cache does not need: there are as many sets as the byte cap can ask for. */
+#define L1_WAYS 7u
+#define L1_SET_BYTES                                                                                         \
+    768u /* of the cap a set: with entries of 170 octets, 4 or 5 to a set of 7 when all is full */
+#define L1_MIN_SETS    64u
 #define L1_ENTRY_MAX   8192u /* bytes of a reply kept: CACHE_ENTRY_MAX's sibling */
 #define L1_KEY_MAX     (NAME_MAX + 3u)
 #define L1_MALLOC_COST 16u
 #define L1_MAX_SPARED  128u /* entries the hand passes over in one fill, so that a fill has an end */
+#define L1_LINE        64u
+#define L1_FIRST_LINES 3u /* of an entry: what most hits read */
 
+/* What a hit reads, in the order it does. */
 struct entry {
-    struct cds_lfht_node node;
-    struct rcu_head rcu;
-    struct list clock;
-    struct l1_tag tag;
-    uint64_t popularity;
-    int64_t stored_s, expires_s, refresh_s; /* refresh_s: from when a hit asks for a refresh */
-    uint32_t bytes;
+    uint64_t epoch, popularity;
+    int64_t stored_s;
+    uint32_t life_s,
+        refresh_s; /* since stored_s; refresh_s: from when a hit asks for a refresh, never if >= life_s */
+    struct netd_told told;
+    struct netd_index index;
+    uint16_t key_size;
     atomic_bool hit; /* CLOCK's bit */
     atomic_bool refresh_claimed;
-    uint16_t key_size;
-    struct netd_index index;
-    uint8_t data[]; /* key, then the reply */
+    uint64_t sequence;
+    struct rcu_head rcu;
+    uint16_t ttls[]; /* index.ttl_count; behind them the key, then the reply */
 };
 
+struct set {
+    _Alignas(
+        L1_LINE) _Atomic uint8_t tags[L1_WAYS + 1]; /* the last: the way that goes next when all were hit */
+    struct entry *_Atomic ways[L1_WAYS];
+};
+_Static_assert(sizeof(struct set) == L1_LINE, "a set is a cache line");
+
 struct l1 {
-    struct cds_lfht *table;
+    struct set *sets;
+    size_t set_mask;
     struct siphash_key secret;
     size_t cap_bytes;
     pthread_mutex_t fill; /* everything below, and every change of the table */
-    struct list clock;    /* all entries; the hand is at its head */
+    size_t hand;          /* of CLOCK: the set it has reached */
     struct l1_stats stats;
 };
+
+static const uint8_t *entry_key(const struct entry *entry)
+{
+    return (const uint8_t *)(entry->ttls + entry->index.ttl_count);
+}
+
+static size_t entry_bytes(const struct entry *entry)
+{
+    return sizeof(*entry) + entry->index.ttl_count * sizeof(*entry->ttls) + entry->key_size +
+           entry->index.size + L1_MALLOC_COST;
+}
 
 struct key {
     size_t size;
@@ -59,22 +86,66 @@ static void key_make(const struct netd_question *question, struct key *ret_key)
     ret_key->size = size + 3;
 }
 
-static int match(struct cds_lfht_node *node, const void *key)
+uint64_t l1_hash(const struct l1 *l1, const struct netd_question *question)
 {
-    const struct entry *entry = caa_container_of(node, struct entry, node);
-    const struct key *wanted = key;
-    RCU_ACQUIRE(entry);
-    bool same = entry->key_size == wanted->size && memcmp(entry->data, wanted->bytes, wanted->size) == 0;
-    RCU_RELEASE(entry);
-    return same;
+    struct key key;
+    key_make(question, &key);
+    return siphash24(&l1->secret, key.bytes, key.size);
 }
 
-static struct entry *find(struct l1 *l1, const struct key *key, unsigned long hash)
+static struct set *set_of(const struct l1 *l1, uint64_t hash)
 {
-    struct cds_lfht_iter iter;
-    cds_lfht_lookup(l1->table, hash, match, key, &iter);
-    struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
-    return node ? caa_container_of(node, struct entry, node) : NULL;
+    return &l1->sets[hash & l1->set_mask];
+}
+
+static uint8_t tag_of(uint64_t hash)
+{
+    return (uint8_t)(hash >> 56);
+}
+
+/* The entry of one way if its tag is this one. What a filler changes meanwhile (tag first, then the entry)
+ * makes this a miss, or an entry with another key, which the caller looks at anyway. */
+static struct entry *way_get(struct set *set, unsigned way, uint8_t tag)
+{
+    if (atomic_load_explicit(&set->tags[way], memory_order_relaxed) != tag)
+        return NULL;
+    struct entry *entry = atomic_load_explicit(&set->ways[way], memory_order_acquire);
+    if (entry)
+        RCU_ACQUIRE(entry);
+    return entry;
+}
+
+void l1_prefetch_set(const struct l1 *l1, uint64_t hash)
+{
+    __builtin_prefetch(set_of(l1, hash));
+}
+
+void l1_prefetch_entry(const struct l1 *l1, uint64_t hash)
+{
+    struct set *set = set_of(l1, hash);
+    for (unsigned way = 0; way < L1_WAYS; way++) {
+        const struct entry *entry = way_get(set, way, tag_of(hash));
+        if (!entry)
+            continue;
+        for (unsigned line = 0; line < L1_FIRST_LINES; line++)
+            __builtin_prefetch((const uint8_t *)entry + line * L1_LINE);
+        RCU_RELEASE(entry);
+    }
+}
+
+static struct entry *find(struct set *set, uint8_t tag, const struct key *key, unsigned *ret_way)
+{
+    for (unsigned way = 0; way < L1_WAYS; way++) {
+        struct entry *entry = way_get(set, way, tag);
+        if (!entry)
+            continue;
+        if (entry->key_size == key->size && memcmp(entry_key(entry), key->bytes, key->size) == 0) {
+            *ret_way = way;
+            return entry;
+        }
+        RCU_RELEASE(entry);
+    }
+    return NULL;
 }
 
 struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
@@ -82,15 +153,18 @@ struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
     struct l1 *l1 = calloc(1, sizeof(*l1));
     if (!l1)
         return NULL;
-    l1->table = cds_lfht_new_flavor(L1_BUCKETS, L1_BUCKETS, L1_MAX_BUCKETS,
-                                    CDS_LFHT_AUTO_RESIZE | CDS_LFHT_ACCOUNTING, &urcu_memb_flavor, NULL);
-    if (!l1->table) {
+    size_t sets = L1_MIN_SETS;
+    while (sets < cap_bytes / L1_SET_BYTES)
+        sets *= 2;
+    l1->sets = aligned_alloc(L1_LINE, sets * sizeof(*l1->sets));
+    if (!l1->sets) {
         free(l1);
         return NULL;
     }
+    memset(l1->sets, 0, sets * sizeof(*l1->sets));
+    l1->set_mask = sets - 1;
     l1->secret = key;
     l1->cap_bytes = cap_bytes;
-    list_init(&l1->clock);
     pthread_mutex_init(&l1->fill, NULL);
     return l1;
 }
@@ -102,12 +176,12 @@ static void entry_free(struct rcu_head *head)
     free(entry);
 }
 
-/* Under fill, in a read section. */
-static void entry_drop(struct l1 *l1, struct entry *entry)
+/* Under fill. */
+static void way_clear(struct l1 *l1, struct set *set, unsigned way)
 {
-    cds_lfht_del(l1->table, &entry->node);
-    list_remove(&entry->clock);
-    l1->stats.bytes -= entry->bytes;
+    struct entry *entry = atomic_load_explicit(&set->ways[way], memory_order_relaxed);
+    atomic_store_explicit(&set->ways[way], NULL, memory_order_release);
+    l1->stats.bytes -= entry_bytes(entry);
     l1->stats.entries--;
     RCU_RELEASE(entry);
     urcu_memb_call_rcu(&entry->rcu, entry_free);
@@ -117,42 +191,49 @@ void l1_free(struct l1 *l1)
 {
     if (!l1)
         return;
-    urcu_memb_read_lock();
-    LIST_FOREACH_SAFE(at, &l1->clock)
-    entry_drop(l1, CONTAINER_OF(at, struct entry, clock));
-    urcu_memb_read_unlock();
+    for (size_t n = 0; n <= l1->set_mask; n++) {
+        for (unsigned way = 0; way < L1_WAYS; way++) {
+            if (atomic_load(&l1->sets[n].ways[way]))
+                way_clear(l1, &l1->sets[n], way);
+        }
+    }
     urcu_memb_barrier(); /* every call_rcu above has run */
-    cds_lfht_destroy(l1->table, NULL);
     pthread_mutex_destroy(&l1->fill);
+    free(l1->sets);
     free(l1);
+}
+
+static bool entry_live(const struct entry *entry, uint64_t epoch, wall_s now)
+{
+    /* An entry from the future (the clock was set back) is no hit: its age cannot be told. */
+    int64_t age = now.s - entry->stored_s;
+    return entry->epoch == epoch && age >= 0 && age < (int64_t)entry->life_s;
 }
 
 static bool entry_hit(struct entry *entry, const struct netd_question *question, uint64_t epoch, wall_s now,
                       uint32_t turn, uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
 {
-    if (entry->tag.epoch != epoch)
+    if (!entry_live(entry, epoch, now))
         return false;
-    /* An entry from the future (the clock was set back) is no hit: its age cannot be told. */
-    int64_t age = now.s - entry->stored_s;
-    if (age < 0 || now.s >= entry->expires_s)
-        return false;
-    if (netd_core_patch(question, entry->data + entry->key_size, &entry->index, (uint32_t)age, turn, reply,
-                        room, ret_size) != 0)
+    uint32_t age = (uint32_t)(now.s - entry->stored_s);
+    if (netd_core_patch(question, entry_key(entry) + entry->key_size, &entry->index, entry->ttls, age, turn,
+                        reply, room, ret_size) != 0)
         return false;
     if (!atomic_load_explicit(&entry->hit, memory_order_relaxed))
         atomic_store_explicit(&entry->hit, true, memory_order_relaxed);
     ret_hit->popularity = entry->popularity;
-    ret_hit->told = entry->tag.told;
-    ret_hit->refresh = now.s >= entry->refresh_s && !atomic_exchange(&entry->refresh_claimed, true);
+    ret_hit->told = entry->told;
+    ret_hit->refresh = age >= entry->refresh_s && !atomic_exchange(&entry->refresh_claimed, true);
     return true;
 }
 
-bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch, wall_s now, uint32_t turn,
-            uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
+bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t hash, uint64_t epoch, wall_s now,
+            uint32_t turn, uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit)
 {
     struct key key;
+    unsigned way;
     key_make(question, &key);
-    struct entry *entry = find(l1, &key, (unsigned long)siphash24(&l1->secret, key.bytes, key.size));
+    struct entry *entry = find(set_of(l1, hash), tag_of(hash), &key, &way);
     if (!entry)
         return false;
     bool hit = entry_hit(entry, question, epoch, now, turn, reply, room, ret_size, ret_hit);
@@ -160,82 +241,116 @@ bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch,
     return hit;
 }
 
-/* Frees room for `bytes`. The hand passes over what was hit since it last came by. Under fill, in a read
- * section. */
+/* Frees room for `bytes`. The hand passes over what was hit since it last came by. Under fill. */
 static void make_room(struct l1 *l1, size_t bytes, uint64_t epoch, wall_s now)
 {
     unsigned spared = 0;
-    while (l1->stats.bytes + bytes > l1->cap_bytes && !list_empty(&l1->clock)) {
-        struct entry *entry = CONTAINER_OF(l1->clock.next, struct entry, clock);
-        bool live = entry->tag.epoch == epoch && now.s < entry->expires_s;
-        if (live && spared++ < L1_MAX_SPARED &&
-            atomic_exchange_explicit(&entry->hit, false, memory_order_relaxed)) {
-            list_remove(&entry->clock);
-            list_append(&l1->clock, &entry->clock);
-            continue;
+    while (l1->stats.bytes + bytes > l1->cap_bytes && l1->stats.entries) {
+        struct set *set = &l1->sets[l1->hand++ & l1->set_mask];
+        for (unsigned way = 0; way < L1_WAYS; way++) {
+            struct entry *entry = atomic_load_explicit(&set->ways[way], memory_order_relaxed);
+            if (!entry || l1->stats.bytes + bytes <= l1->cap_bytes)
+                continue;
+            if (entry_live(entry, epoch, now) && spared < L1_MAX_SPARED &&
+                atomic_exchange_explicit(&entry->hit, false, memory_order_relaxed)) {
+                spared++;
+                continue;
+            }
+            way_clear(l1, set, way);
+            l1->stats.evicted++;
         }
-        entry_drop(l1, entry);
-        l1->stats.evicted++;
     }
 }
 
-static bool newer(struct l1_tag a, struct l1_tag b)
+/* A way for another entry: an empty one, else one that is dead or was not hit of late, else the next in turn.
+ * Under fill. */
+static unsigned way_for_fill(struct l1 *l1, struct set *set, uint64_t epoch, wall_s now)
 {
-    return a.epoch != b.epoch ? a.epoch > b.epoch : a.sequence > b.sequence;
+    unsigned victim = L1_WAYS;
+    for (unsigned way = 0; way < L1_WAYS; way++) {
+        struct entry *entry = atomic_load_explicit(&set->ways[way], memory_order_relaxed);
+        if (!entry)
+            return way;
+        if (!entry_live(entry, epoch, now) || !atomic_load_explicit(&entry->hit, memory_order_relaxed))
+            victim = way;
+    }
+    if (victim == L1_WAYS) {
+        uint8_t turn = atomic_load_explicit(&set->tags[L1_WAYS], memory_order_relaxed);
+        atomic_store_explicit(&set->tags[L1_WAYS], (uint8_t)((turn + 1u) % L1_WAYS), memory_order_relaxed);
+        victim = turn;
+    }
+    way_clear(l1, set, victim);
+    l1->stats.evicted++;
+    return victim;
 }
 
-static struct entry *entry_new(const struct key *key, const struct netd_index *index, const uint8_t *reply)
+static bool newer(const struct entry *a, struct l1_tag b)
 {
-    size_t bytes = sizeof(struct entry) + key->size + index->size;
-    struct entry *entry = calloc(1, bytes);
+    return a->epoch != b.epoch ? a->epoch > b.epoch : a->sequence > b.sequence;
+}
+
+static struct entry *entry_new(const struct key *key, const struct netd_index *index, const uint16_t *ttls,
+                               const uint8_t *reply)
+{
+    size_t ttl_bytes = index->ttl_count * sizeof(*ttls);
+    struct entry *entry = calloc(1, sizeof(*entry) + ttl_bytes + key->size + index->size);
     if (!entry)
         return NULL;
-    cds_lfht_node_init(&entry->node);
-    list_init(&entry->clock);
-    entry->bytes = (uint32_t)(bytes + L1_MALLOC_COST);
     entry->key_size = (uint16_t)key->size;
     entry->index = *index;
-    memcpy(entry->data, key->bytes, key->size);
-    memcpy(entry->data + key->size, reply, index->size);
+    memcpy(entry->ttls, ttls, ttl_bytes);
+    uint8_t *data = (uint8_t *)entry->ttls + ttl_bytes;
+    memcpy(data, key->bytes, key->size);
+    memcpy(data + key->size, reply, index->size);
     return entry;
+}
+
+/* Under fill. */
+static void entry_add(struct l1 *l1, uint64_t hash, struct entry *entry, wall_s now)
+{
+    make_room(l1, entry_bytes(entry), entry->epoch, now);
+    struct set *set = set_of(l1, hash);
+    unsigned way = way_for_fill(l1, set, entry->epoch, now);
+    l1->stats.bytes += entry_bytes(entry);
+    l1->stats.entries++;
+    l1->stats.inserted++;
+    RCU_RELEASE(entry);
+    atomic_store_explicit(&set->tags[way], tag_of(hash), memory_order_relaxed);
+    atomic_store_explicit(&set->ways[way], entry, memory_order_release);
 }
 
 void l1_put(struct l1 *l1, const struct netd_question *question, const uint8_t *reply, size_t size,
             struct l1_tag tag, wall_s now, uint32_t keep_s, uint64_t popularity)
 {
     struct netd_index index;
-    if (keep_s == 0 || size > L1_ENTRY_MAX || netd_core_index(question, reply, size, &index) != 0)
+    uint16_t ttls[NETD_INDEX_TTLS];
+    if (keep_s == 0 || size > L1_ENTRY_MAX || netd_core_index(question, reply, size, &index, ttls) != 0)
         return;
     struct key key;
     key_make(question, &key);
-    struct entry *entry = entry_new(&key, &index, reply);
+    struct entry *entry = entry_new(&key, &index, ttls, reply);
     if (!entry)
         return;
-    entry->tag = tag;
+    entry->epoch = tag.epoch;
+    entry->sequence = tag.sequence;
+    entry->told = tag.told;
     entry->popularity = popularity;
     entry->stored_s = now.s;
-    entry->expires_s = now.s + keep_s;
-    entry->refresh_s = keep_s >= NETD_REFRESH_MIN_TTL_S ? now.s + keep_s - keep_s / 10 : INT64_MAX;
+    entry->life_s = keep_s;
+    entry->refresh_s = keep_s >= NETD_REFRESH_MIN_TTL_S ? keep_s - keep_s / 10 : keep_s;
 
-    unsigned long hash = (unsigned long)siphash24(&l1->secret, key.bytes, key.size);
+    uint64_t hash = siphash24(&l1->secret, key.bytes, key.size);
+    unsigned way;
     pthread_mutex_lock(&l1->fill);
-    urcu_memb_read_lock();
-    struct entry *old = find(l1, &key, hash);
-    if (old && newer(old->tag, tag)) {
+    struct entry *old = find(set_of(l1, hash), tag_of(hash), &key, &way);
+    if (old && newer(old, tag)) {
         l1->stats.refused_older++;
         free(entry);
     } else {
         if (old)
-            entry_drop(l1, old);
-        make_room(l1, entry->bytes, tag.epoch, now);
-        RCU_RELEASE(entry);
-        cds_lfht_add(l1->table, hash, &entry->node);
-        list_append(&l1->clock, &entry->clock);
-        l1->stats.bytes += entry->bytes;
-        l1->stats.entries++;
-        l1->stats.inserted++;
+            way_clear(l1, set_of(l1, hash), way);
+        entry_add(l1, hash, entry, now);
     }
-    urcu_memb_read_unlock();
     pthread_mutex_unlock(&l1->fill);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-/* L1: ready replies in wire form, shared by the workers. An RCU hash table: a hit takes no lock and no
- * memory.
+/* L1: ready replies in wire form, shared by the workers. A set-associative table whose readers RCU protects:
+ * a hit takes no lock and no memory.
  *
  * Key: name, type, and the bits of the question that change a reply's bytes (DO, CD, AD, RD, EDNS). The
  * transport and the client's room do not: only whole replies are kept, and one that is too big for a client
@@ -31,9 +31,15 @@ struct l1_hit {
 struct l1 *l1_new(size_t cap_bytes, struct siphash_key key);
 /* All readers must be gone. */
 void l1_free(struct l1 *l1);
-/* Inside an RCU read section. true: the question's reply is in reply. `turn` picks the rotation. */
-bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t epoch, wall_s now, uint32_t turn,
-            uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit);
+/* The hash of the question's key, for the next three. A batch is taken through them one after the other, all
+ * questions through each, so that memory is read for all of them at once. */
+uint64_t l1_hash(const struct l1 *l1, const struct netd_question *question);
+void l1_prefetch_set(const struct l1 *l1, uint64_t hash);
+/* Inside an RCU read section, as is the next. */
+void l1_prefetch_entry(const struct l1 *l1, uint64_t hash);
+/* true: the question's reply is in reply. `turn` picks the rotation. */
+bool l1_get(struct l1 *l1, const struct netd_question *question, uint64_t hash, uint64_t epoch, wall_s now,
+            uint32_t turn, uint8_t *reply, size_t room, size_t *ret_size, struct l1_hit *ret_hit);
 /* Keeps a reply for keep_s seconds unless it cannot be indexed, is too big, or what is there is newer. The
  * thread is registered with RCU. */
 void l1_put(struct l1 *l1, const struct netd_question *question, const uint8_t *reply, size_t size,

@@ -117,36 +117,64 @@ static size_t from_l2(struct worker *worker, const struct netd_question *questio
     return count_reply(worker, reply, size);
 }
 
-size_t serve_packet(struct worker *worker, struct slice packet, const struct client *client,
-                    enum netd_transport transport, uint8_t *reply, size_t room)
+size_t serve_receive(struct worker *worker, struct slice packet, enum netd_transport transport,
+                     struct served *served, uint8_t *reply, size_t room)
 {
-    struct netd_question question;
     size_t size = 0;
+    served->wanted = false;
     stats_add(&worker->stats, transport == NETD_UDP ? STAT_QUERIES_UDP : STAT_QUERIES_TCP, 1);
     arena_reset(worker->arena);
-    switch (netd_core_receive(&worker->config, worker->arena, &worker->env, packet, &client->address,
-                              transport, &question, reply, room, &size)) {
+    switch (netd_core_receive(&worker->config, worker->arena, &worker->env, packet, &served->client.address,
+                              transport, &served->question, reply, room, &size)) {
     case NETD_REPLY:
         stats_add(&worker->stats, STAT_REFUSED_EARLY, 1);
         return count_reply(worker, reply, size);
     case NETD_CACHE:
-        break;
+        served->wanted = true;
+        served->hash = l1_hash(worker->netd->l1, &served->question);
+        l1_prefetch_set(worker->netd->l1, served->hash);
+        return 0;
     default:
         stats_add(&worker->stats, STAT_DROPPED, 1);
         return 0;
     }
+}
+
+void serve_prefetch(struct worker *worker, const struct served *served)
+{
+    l1_prefetch_entry(worker->netd->l1, served->hash);
+}
+
+size_t serve_lookup(struct worker *worker, const struct served *served, uint8_t *reply, size_t room)
+{
+    const struct netd_question *question = &served->question;
     struct l1_hit hit;
-    if (worker->tag_known && l1_get(worker->netd->l1, &question, worker->tag.epoch, worker->env.wall,
-                                    worker->turn++, reply, room, &size, &hit)) {
-        stats_add(&worker->stats, STAT_L1_HITS, 1);
-        stats_told(&worker->stats, hit.told);
-        note_popularity(worker, hit.popularity);
-        if (hit.refresh && worker->config.prefetch && (question.flags & FLAG_RD) != 0 &&
-            is_popular(worker, hit.popularity))
-            waiting_refresh(worker, &question);
-        return size;
+    size_t size = 0;
+    if (!worker->tag_known || !l1_get(worker->netd->l1, question, served->hash, worker->tag.epoch,
+                                      worker->env.wall, worker->turn++, reply, room, &size, &hit))
+        return from_l2(worker, question, &served->client, reply, room);
+    stats_add(&worker->stats, STAT_L1_HITS, 1);
+    stats_told(&worker->stats, hit.told);
+    if (worker->popular_count == WORKER_BATCH)
+        serve_count_popular(worker);
+    worker->popular[worker->popular_count++] = hit.popularity;
+    if (hit.refresh && worker->config.prefetch && (question->flags & FLAG_RD) != 0) {
+        serve_count_popular(worker);
+        if (is_popular(worker, hit.popularity))
+            waiting_refresh(worker, question);
     }
-    return from_l2(worker, &question, client, reply, room);
+    return size;
+}
+
+void serve_count_popular(struct worker *worker)
+{
+    if (worker->shared) {
+        for (unsigned i = 0; i < worker->popular_count; i++)
+            shared_sketch_prefetch(worker->shared->sketch, worker->popular[i]);
+        for (unsigned i = 0; i < worker->popular_count; i++)
+            note_popularity(worker, worker->popular[i]);
+    }
+    worker->popular_count = 0;
 }
 
 static void deliver(struct worker *worker, const struct client *client, const uint8_t *reply, size_t size)

@@ -299,8 +299,11 @@ static void serve_buffer(struct worker *worker, struct tcp_conn *conn)
         size_t size = (size_t)conn->in[at] << 8 | conn->in[at + 1];
         if (conn->in_size - at - 2 < size)
             break;
-        size_t replied = serve_packet(worker, slice_make(conn->in + at + 2, size), &conn->client, NETD_TCP,
-                                      worker->scratch, sizeof(worker->scratch));
+        struct served served = {.client = conn->client};
+        size_t replied = serve_receive(worker, slice_make(conn->in + at + 2, size), NETD_TCP, &served,
+                                       worker->scratch, sizeof(worker->scratch));
+        if (served.wanted)
+            replied = serve_lookup(worker, &served, worker->scratch, sizeof(worker->scratch));
         at += 2 + size;
         touch(worker, conn);
         tcp_reply(worker, conn, worker->scratch, replied);

@@ -11,11 +11,15 @@
 
 #include "daemons/netd/worker.h"
 
-#define UDP_BATCH         64u
+#define UDP_BATCH         WORKER_BATCH
 #define UDP_ROUNDS        16u     /* batches before other sockets and timers get their turn */
 #define UDP_QUESTION_MAX  4096u   /* bytes of a question read; a longer one is malformed */
 #define UDP_SOCKET_BUFFER 4194304 /* as far as net.core.rmem_max admits */
 #define UDP_CONTROL_SIZE  64u     /* one IP_PKTINFO or IPV6_PKTINFO */
+/* Messages of a batch are a page and a line apart: a page exactly, and their heads would all fall into the
+ * same few lines of the processor's cache. */
+#define UDP_STRIDE 64u
+#define UDP_AHEAD  8u
 
 struct udp_socket {
     struct poll poll;
@@ -31,8 +35,9 @@ struct udp_socket {
     } in_control[UDP_BATCH], out_control[UDP_BATCH];
     unsigned in_used; /* of in: to be set anew before the next batch */
     unsigned out_count;
-    uint8_t in_data[UDP_BATCH][UDP_QUESTION_MAX];
-    uint8_t out_data[UDP_BATCH][NETD_UDP_REPLY_MAX];
+    struct served served[UDP_BATCH];
+    uint8_t in_data[UDP_BATCH][UDP_QUESTION_MAX + UDP_STRIDE];
+    uint8_t out_data[UDP_BATCH][NETD_UDP_REPLY_MAX + UDP_STRIDE];
 };
 
 static bool is_wildcard(const struct sockaddr_storage *name)
@@ -270,23 +275,52 @@ void udp_reply(struct worker *worker, const struct client *client, const uint8_t
     queue_out(worker, udp, client, size);
 }
 
-static void take_one(struct worker *worker, struct udp_socket *udp, unsigned n)
+/* Replies are made where they will be sent from: no copy. */
+static uint8_t *out_slot(struct udp_socket *udp)
 {
-    struct client client;
-    struct msghdr *header = &udp->in[n].msg_hdr;
-    client.udp = udp;
-    client.tcp = NULL;
-    client.local_size = 0;
-    client.interface = 0;
-    client_address(&udp->in_name[n], &client);
+    return udp->out_data[udp->out_count];
+}
+
+static void receive_one(struct worker *worker, struct udp_socket *udp, unsigned n)
+{
+    struct served *served = &udp->served[n];
+    struct client *client = &served->client;
+    client->udp = udp;
+    client->tcp = NULL;
+    client->local_size = 0;
+    client->interface = 0;
+    client_address(&udp->in_name[n], client);
     if (udp->wildcard)
-        read_local(header, &client);
-    /* The reply is made where it will be sent from: no copy. */
-    uint8_t *reply = udp->out_data[udp->out_count];
-    size_t size = serve_packet(worker, slice_make(udp->in_data[n], udp->in[n].msg_len), &client, NETD_UDP,
-                               reply, NETD_UDP_REPLY_MAX);
+        read_local(&udp->in[n].msg_hdr, client);
+    size_t size = serve_receive(worker, slice_make(udp->in_data[n], udp->in[n].msg_len), NETD_UDP, served,
+                                out_slot(udp), NETD_UDP_REPLY_MAX);
     if (size)
-        queue_out(worker, udp, &client, size);
+        queue_out(worker, udp, client, size);
+}
+
+static void lookup_one(struct worker *worker, struct udp_socket *udp, unsigned n)
+{
+    const struct served *served = &udp->served[n];
+    size_t size = serve_lookup(worker, served, out_slot(udp), NETD_UDP_REPLY_MAX);
+    if (size)
+        queue_out(worker, udp, &served->client, size);
+}
+
+/* The three steps of serve.c, each UDP_AHEAD questions behind the one before: far enough for memory to come,
+ * and not so many look-ups at once that the processor forgets some. */
+static void serve_batch(struct worker *worker, struct udp_socket *udp, unsigned count)
+{
+    for (unsigned i = 0; i < count + 2 * UDP_AHEAD; i++) {
+        if (i < count)
+            receive_one(worker, udp, i);
+        unsigned second = i - UDP_AHEAD, third = second - UDP_AHEAD; /* wrapped around: not yet */
+        if (second < count && udp->served[second].wanted)
+            serve_prefetch(worker, &udp->served[second]);
+        if (third < count && udp->served[third].wanted)
+            lookup_one(worker, udp, third);
+    }
+    flush_socket(worker, udp);
+    serve_count_popular(worker);
 }
 
 void udp_readable(struct worker *worker, struct udp_socket *udp)
@@ -303,9 +337,7 @@ void udp_readable(struct worker *worker, struct udp_socket *udp)
         udp->in_used = got > 0 ? (unsigned)got : 0;
         if (got <= 0)
             return;
-        for (unsigned i = 0; i < (unsigned)got; i++)
-            take_one(worker, udp, i);
-        flush_socket(worker, udp);
+        serve_batch(worker, udp, (unsigned)got);
         if ((unsigned)got < UDP_BATCH)
             return;
     }

@@ -168,6 +168,7 @@ static void batch_begin(struct worker *worker)
 static void batch_end(struct worker *worker)
 {
     udp_flush(worker);
+    serve_count_popular(worker);
     if (worker->l2_open)
         l2_end(&worker->l2);
     worker->l2_open = false;

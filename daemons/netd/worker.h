@@ -12,6 +12,7 @@
 #include "proto/netd_validatord.pb-c.h"
 
 #define WORKER_REPLY_MAX 65535u
+#define WORKER_BATCH     64u /* questions that are taken through each step together */
 
 struct tcp_conn;
 struct udp_socket;
@@ -78,7 +79,17 @@ struct worker {
     bool tag_known;
     bool l2_tried, l2_open;
     struct cache_view view;
+    uint64_t popular[WORKER_BATCH]; /* hashes of L1's hits, not yet counted in the sketch */
+    unsigned popular_count;
     uint8_t scratch[WORKER_REPLY_MAX];
+};
+
+/* A question on its way through the steps of serve.c. Plain data. */
+struct served {
+    bool wanted;   /* allowed, and to be looked up */
+    uint64_t hash; /* l1_hash */
+    struct client client;
+    struct netd_question question;
 };
 
 int worker_init(struct worker *worker, struct netd *netd, unsigned index);
@@ -98,9 +109,16 @@ const struct cache_view *worker_l2(struct worker *worker);
 /* Random bytes for one more core call. */
 void worker_top_up(struct worker *worker);
 
-/* serve.c: one question's packet. The reply's size if it is in reply now; 0: none, or it waits. */
-size_t serve_packet(struct worker *worker, struct slice packet, const struct client *client,
-                    enum netd_transport transport, uint8_t *reply, size_t room);
+/* serve.c: a question's packet in three steps, of which each is taken for all of a batch before the next:
+ * what one reads from memory is under way while the others are at work. served->client is set by the caller.
+ * 1: the reply's size if it is in reply now (policy); 0: none, or served->wanted. 2: for those that are
+ * wanted. 3: the reply's size; 0: none, or it waits. */
+size_t serve_receive(struct worker *worker, struct slice packet, enum netd_transport transport,
+                     struct served *served, uint8_t *reply, size_t room);
+void serve_prefetch(struct worker *worker, const struct served *served);
+size_t serve_lookup(struct worker *worker, const struct served *served, uint8_t *reply, size_t room);
+/* After a batch: counts what was hit. */
+void serve_count_popular(struct worker *worker);
 /* The verdict on what a pending question waits for. */
 void serve_verdict(struct worker *worker, const Holdfast__Nv__Verdict *verdict);
 /* The timer of a waiter: stale or, when final, the end. true: it was answered. */

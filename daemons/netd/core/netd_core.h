@@ -52,16 +52,16 @@ enum netd_transport { NETD_UDP = 0, NETD_TCP = 1, NETD_TLS = 2, NETD_HTTPS = 3 }
 /* What a client asked, and how its reply must look. Plain data: the shell keeps it while the question waits.
  */
 struct netd_question {
-    uint8_t qname[NAME_MAX];     /* lower case */
-    uint8_t qname_raw[NAME_MAX]; /* as received */
     uint16_t qtype, qclass, id, flags;
-    uint16_t ask_type; /* what is looked up and asked of validatord: qtype, but A for ANY (RFC 8482) */
+    uint16_t ask_type;   /* what is looked up and asked of validatord: qtype, but A for ANY (RFC 8482) */
+    uint16_t reply_room; /* bytes the client can take */
     enum netd_transport transport;
     bool edns, want_do, keepalive;
     bool padding;
-    uint16_t reply_room;              /* bytes the client can take */
-    uint8_t cookie[NETD_COOKIE_SIZE]; /* COOKIE option to be returned */
     uint8_t cookie_size;              /* 0: none */
+    uint8_t cookie[NETD_COOKIE_SIZE]; /* COOKIE option to be returned */
+    uint8_t qname[NAME_MAX];          /* lower case */
+    uint8_t qname_raw[NAME_MAX];      /* as received */
 };
 
 enum netd_outcome {
@@ -121,17 +121,17 @@ struct netd_index {
     uint16_t size;      /* without this client's own options */
     uint16_t opt_rdlen; /* offset of the OPT's RDLENGTH; 0: no OPT */
     uint16_t rotate_at, rotate_stride,
-        rotate_count; /* equal-sized A or AAAA records; count 0: nothing to rotate */
-    uint16_t ttl_count;
-    uint16_t ttl[NETD_INDEX_TTLS];
+        rotate_count;   /* equal-sized A or AAAA records; count 0: nothing to rotate */
+    uint16_t ttl_count; /* offsets of the TTLs, in an array beside this */
 };
 
 /* Indexes a reply made for question by the functions above. 0; 1: not to be kept (truncated, too many
  * records). */
 int netd_core_index(const struct netd_question *question, const uint8_t *reply, size_t size,
-                    struct netd_index *ret_index);
+                    struct netd_index *ret_index, uint16_t ret_ttls[NETD_INDEX_TTLS]);
 /* A kept reply (its first index->size bytes), age_s old, made into question's reply: id, case, TTLs,
  * rotation, own options. The TTLs in it are at least age_s. 0; 1: does not fit the client or the room. No
  * arena, no allocation. */
 int netd_core_patch(const struct netd_question *question, const uint8_t *kept, const struct netd_index *index,
-                    uint32_t age_s, uint32_t rotate, uint8_t *reply, size_t room, size_t *ret_size);
+                    const uint16_t *ttls, uint32_t age_s, uint32_t rotate, uint8_t *reply, size_t room,
+                    size_t *ret_size);

@@ -49,6 +49,7 @@ struct walk {
     const uint8_t *wire;
     size_t size, at;
     struct netd_index *index;
+    uint16_t *ttls;
 };
 
 /* Steps over an owner name. Our own message, but checked like any: the index must never point outside. */
@@ -103,7 +104,7 @@ static bool walk_records(struct walk *w, unsigned answers, unsigned count)
         } else {
             if (w->index->ttl_count == NETD_INDEX_TTLS)
                 return false;
-            w->index->ttl[w->index->ttl_count++] = (uint16_t)(w->at + 4);
+            w->ttls[w->index->ttl_count++] = (uint16_t)(w->at + 4);
         }
         if (w->size - w->at - 10 < length)
             return false;
@@ -118,12 +119,13 @@ static bool walk_records(struct walk *w, unsigned answers, unsigned count)
 }
 
 int netd_core_index(const struct netd_question *question, const uint8_t *reply, size_t size,
-                    struct netd_index *ret_index)
+                    struct netd_index *ret_index, uint16_t ret_ttls[NETD_INDEX_TTLS])
 {
     if (size < MESSAGE_HEADER_SIZE || size > UINT16_MAX || (get16(reply + 2) & FLAG_TC) != 0)
         return 1;
     struct netd_index index = {0};
-    struct walk w = {.wire = reply, .size = size, .at = MESSAGE_HEADER_SIZE, .index = &index};
+    struct walk w = {
+        .wire = reply, .size = size, .at = MESSAGE_HEADER_SIZE, .index = &index, .ttls = ret_ttls};
     if (!step_name(&w) || w.size - w.at < 4)
         return 1;
     w.at += 4;
@@ -153,7 +155,8 @@ static void rotate_records(const struct netd_index *index, const uint8_t *kept, 
 }
 
 int netd_core_patch(const struct netd_question *question, const uint8_t *kept, const struct netd_index *index,
-                    uint32_t age_s, uint32_t rotate, uint8_t *reply, size_t room, size_t *ret_size)
+                    const uint16_t *ttls, uint32_t age_s, uint32_t rotate, uint8_t *reply, size_t room,
+                    size_t *ret_size)
 {
     size_t limit = MIN(room, question->reply_room), size = index->size;
     if (size + (question->edns ? own_options_size(question) : 0) > limit)
@@ -165,8 +168,8 @@ int netd_core_patch(const struct netd_question *question, const uint8_t *kept, c
     memcpy(reply + MESSAGE_HEADER_SIZE, question->qname_raw, name_size(question->qname));
     if (age_s) {
         for (unsigned i = 0; i < index->ttl_count; i++) {
-            uint32_t ttl = get32(reply + index->ttl[i]);
-            put32(reply + index->ttl[i], ttl > age_s ? ttl - age_s : 0);
+            uint32_t ttl = get32(reply + ttls[i]);
+            put32(reply + ttls[i], ttl > age_s ? ttl - age_s : 0);
         }
     }
     if (question->edns) {

@@ -40,7 +40,8 @@ static bool get(struct l1 *l1, struct fixture *f, uint64_t epoch, int64_t later_
     struct l1_hit hit;
     wall_s now = {.s = f->env.wall.s + later_s};
     urcu_memb_read_lock();
-    bool found = l1_get(l1, &f->question, epoch, now, 0, f->reply, sizeof(f->reply), &f->size, &hit);
+    bool found = l1_get(l1, &f->question, l1_hash(l1, &f->question), epoch, now, 0, f->reply,
+                        sizeof(f->reply), &f->size, &hit);
     urcu_memb_read_unlock();
     if (found) {
         parse_reply(f);
@@ -128,8 +129,9 @@ static void a_refresh_is_claimed_once_in_the_last_tenth(void **state)
         for (int64_t later = 0; later < 300; later += 30) {
             struct l1_hit hit;
             urcu_memb_read_lock();
-            assert_true(l1_get(l1, &f->question, 5, (wall_s){.s = f->env.wall.s + later}, 0, f->reply,
-                               sizeof(f->reply), &f->size, &hit));
+            assert_true(l1_get(l1, &f->question, l1_hash(l1, &f->question), 5,
+                               (wall_s){.s = f->env.wall.s + later}, 0, f->reply, sizeof(f->reply), &f->size,
+                               &hit));
             urcu_memb_read_unlock();
             assert_false(hit.refresh && later < 270);
             claims += hit.refresh;
@@ -185,8 +187,8 @@ static void *crowd_run(void *arg)
         make(f, n, (uint8_t)(n % 251), FLAG_RD, 0);
         struct l1_hit hit;
         urcu_memb_read_lock();
-        bool found = l1_get(crowd->l1, &f->question, epoch, f->env.wall, 0, f->reply, sizeof(f->reply),
-                            &f->size, &hit);
+        bool found = l1_get(crowd->l1, &f->question, l1_hash(crowd->l1, &f->question), epoch, f->env.wall, 0,
+                            f->reply, sizeof(f->reply), &f->size, &hit);
         urcu_memb_read_unlock();
         if (found) {
             arena_reset(f->parsed);

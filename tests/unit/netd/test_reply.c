@@ -321,10 +321,11 @@ static void any_is_answered_with_one_rrset_or_hinfo(void **state)
 }
 
 /* What L1 keeps of the reply at hand, patched for the fixture's present question. */
-static int kept(struct fixture *f, const struct netd_index *index, const uint8_t *bytes, uint32_t age,
-                uint32_t turn)
+static int kept(struct fixture *f, const struct netd_index *index, const uint16_t *ttls, const uint8_t *bytes,
+                uint32_t age, uint32_t turn)
 {
-    int r = netd_core_patch(&f->question, bytes, index, age, turn, f->reply, sizeof(f->reply), &f->size);
+    int r =
+        netd_core_patch(&f->question, bytes, index, ttls, age, turn, f->reply, sizeof(f->reply), &f->size);
     if (r == 0)
         parse_reply(f);
     return r;
@@ -340,7 +341,8 @@ static void a_kept_reply_becomes_the_next_clients(void **state)
     verdict(f, &answer);
     assert_int_equal(f->message.edns.cookie.size, 24);
     struct netd_index index;
-    assert_int_equal(netd_core_index(&f->question, f->reply, f->size, &index), 0);
+    uint16_t ttls[NETD_INDEX_TTLS];
+    assert_int_equal(netd_core_index(&f->question, f->reply, f->size, &index, ttls), 0);
     uint8_t bytes[1232];
     memcpy(bytes, f->reply, index.size);
 
@@ -350,7 +352,7 @@ static void a_kept_reply_becomes_the_next_clients(void **state)
     assert_int_equal(receive(f, &other, NETD_UDP), NETD_CACHE);
     bool seen[3] = {0};
     for (uint32_t turn = 0; turn < 3; turn++) {
-        assert_int_equal(kept(f, &index, bytes, 40, turn), 0);
+        assert_int_equal(kept(f, &index, ttls, bytes, 40, turn), 0);
         assert_int_equal(f->message.id, 0x7734);
         assert_memory_equal(f->reply + 12, "\3wwW\7exAmple", 13);
         assert_int_equal(f->message.edns.cookie.size, 0);
@@ -366,12 +368,12 @@ static void a_kept_reply_becomes_the_next_clients(void **state)
     p = packet_make("www.example.", TYPE_A, FLAG_RD);
     packet_edns(&p, 1232, EDNS_FLAG_DO, 0, "\0\12\0\10ABCDEFGH\0\13\0\0", 16);
     assert_int_equal(receive(f, &p, NETD_TCP), NETD_CACHE);
-    assert_int_equal(kept(f, &index, bytes, 0, 0), 0);
+    assert_int_equal(kept(f, &index, ttls, bytes, 0, 0), 0);
     assert_memory_equal(f->message.edns.cookie.data, "ABCDEFGH", 8);
     assert_true(f->message.edns.has_keepalive);
     /* and not at all where it does not fit */
     f->question.reply_room = index.size;
-    assert_int_equal(kept(f, &index, bytes, 0, 0), 1);
+    assert_int_equal(kept(f, &index, ttls, bytes, 0, 0), 1);
 }
 
 static void padding_is_for_encrypted_transports_alone(void **state)
@@ -393,13 +395,14 @@ static void truncated_replies_are_not_kept(void **state)
 {
     FIXTURE(f);
     struct netd_index index;
+    uint16_t ttls[NETD_INDEX_TTLS];
     ask(f, "www.example.", TYPE_A, FLAG_RD, -1);
     struct answer answer = positive(f, 119);
     verdict(f, &answer);
     assert_true(f->message.flags & FLAG_TC);
-    assert_int_equal(netd_core_index(&f->question, f->reply, f->size, &index), 1);
+    assert_int_equal(netd_core_index(&f->question, f->reply, f->size, &index, ttls), 1);
     for (size_t size = 0; size < f->size; size++) /* nor what is cut */
-        assert_int_equal(netd_core_index(&f->question, f->reply, size, &index), 1);
+        assert_int_equal(netd_core_index(&f->question, f->reply, size, &index, ttls), 1);
 }
 
 int main(void)
