@@ -256,8 +256,15 @@ static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache
                            slice_make(hash, sizeof(hash)), ret_key);
 }
 
+/* An opt-out span is never synthesised from; it is kept, and verified by its own signature when it is used.
+ */
+static bool is_optout(const struct rrset *rrset)
+{
+    return rrset->type == TYPE_NSEC3 && rrset->rdata[0].size > 1 && (rrset->rdata[0].data[1] & 1);
+}
+
 void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
-                         const struct rrset_list *list, const wall_s *expires)
+                         const struct rrset_list *list, const wall_s *expires, wall_s chain_expires)
 {
     wall_s now = core->env->wall;
     const struct rrset *soa = NULL;
@@ -275,10 +282,12 @@ void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *
         if ((rrset->type != TYPE_NSEC && rrset->type != TYPE_NSEC3) || rrset->security != SECURITY_SECURE ||
             rrset->count != 1 || rrset->wildcard_labels || ttl == 0 || denial_key(zone, rrset, &db, &key))
             continue;
+        bool chain_first =
+            chain_expires.s && chain_expires.s < expires[i].s && !is_optout(rrset); /* as rest_on_chain() */
         struct cache_rr rr = {.rrset = *rrset,
                               .stored = now,
                               .expires = {.s = now.s + ttl},
-                              .signature_expires = expires[i],
+                              .signature_expires = chain_first ? chain_expires : expires[i],
                               .original_ttl = rrset->ttl,
                               .authentic = true};
         if (soa && rrset_list_add(job->arena, &rr.proof, soa) < 0)

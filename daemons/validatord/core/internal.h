@@ -567,8 +567,10 @@ int val_task_reject(struct val_core *core, struct task *task, const struct failu
 /* entries.c: what is written. Failures to write lose nothing but the entry. */
 void val_entries_positive(struct val_core *core, struct task *task);
 void val_entries_negative(struct val_core *core, struct task *task);
+/* expires: signature expiry of each; chain_expires: the least of the links that the zone's keys rest on, 0:
+ * none is known. */
 void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,
-                         const struct rrset_list *proof, const wall_s *expires);
+                         const struct rrset_list *proof, const wall_s *expires, wall_s chain_expires);
 void val_entries_put(struct val_core *core, struct job *job, enum cache_db db, const struct cache_key *key,
                      struct slice value);
 void val_entries_remove(struct val_core *core, struct job *job, enum cache_db db,

@@ -290,7 +290,8 @@ static int keep_proof(struct val_core *core, struct task *task)
     /* What is synthesised from a denial says nothing of a kept link, so those that rest on one are not for
      * that. */
     if (!task->chain.continued && !policy_is_kept_below_nta(core, task->signer))
-        val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires);
+        val_entries_denials(core, &task->job, task->signer, &task->checked, task->judge.expires,
+                            task->chain.expires);
     return 0;
 }
 

@@ -383,7 +383,8 @@ static void keep(struct val_core *core, struct zone *zone, enum ds_state state,
     val_failure_forget(core, &zone->job, zone->job.name, TYPE_DS);
     val_incident_validated(core, zone->statement.signer);
     if (proof->count)
-        val_entries_denials(core, &zone->job, zone->statement.signer, &zone->checked, zone->judge.expires);
+        val_entries_denials(core, &zone->job, zone->statement.signer, &zone->checked, zone->judge.expires,
+                            above->expires);
     val_zone_store(core, zone);
 }
 
