@@ -18,7 +18,8 @@
 #include "common/daemon/daemon.h"
 #include "daemons/holdfastd/holdfastd.h"
 
-/* A child that lived this long is restarted at once; one that keeps dying waits 100 ms, 200 ms, ... 5 s. */
+/* A child that was ready and lived this long is restarted at once; one that keeps dying waits 100 ms, 200 ms,
+ * ... 5 s. On a slow machine one that cannot run may take long to find out: that is no long life. */
 #define LONG_LIFE_US      2000000u
 #define FIRST_BACK_OFF_US 100000u
 #define MAX_BACK_OFF_US   5000000u
@@ -190,12 +191,13 @@ static int child_exited(sd_event_source *source, const siginfo_t *info, void *us
     uint64_t lived_us = now_us() - child->started_us;
     child->exit_source = sd_event_source_unref(child->exit_source);
     child->pid = 0;
+    bool was_ready = child->ready;
     child->ready = false;
     if (h->stopping) {
         stop_next(h);
         return 0;
     }
-    bool long_life = lived_us >= LONG_LIFE_US, first = child->back_off_us == 0;
+    bool long_life = was_ready && lived_us >= LONG_LIFE_US, first = child->back_off_us == 0;
     uint64_t delay_us = long_life ? 0 : first ? FIRST_BACK_OFF_US / 2 : child->back_off_us;
     child->back_off_us = long_life ? 0
                          : first   ? FIRST_BACK_OFF_US

@@ -42,9 +42,9 @@ class Resolver:
         self.log_path = os.path.join(self.directory, "log")
         self.config = write_config(os.path.join(self.directory, "holdfast.yaml"))
         self.process = None
-        self.started = None
+        self.started = self.start_took = None      # start_took: seconds until it answered, which tells how fast the machine is
 
-    def start(self, wait=True, seconds=15):
+    def start(self, wait=True, seconds=60):
         said = len(self.log_text()) if os.path.exists(self.log_path) else 0
         self.started = time.monotonic()
         log = open(self.log_path, "ab")
@@ -63,6 +63,7 @@ class Resolver:
                 if time.monotonic() > deadline:
                     raise AssertionError("holdfastd does not answer:\n" + self.log_tail())
                 time.sleep(0.02)
+            self.start_took = time.monotonic() - self.started
         return self
 
     def log_text(self):
@@ -101,7 +102,7 @@ class Resolver:
                         result[name] = int(line.split()[1])
         return result
 
-    def stop(self, seconds=10):
+    def stop(self, seconds=60):
         if self.process is None:
             return None
         self.process.terminate()

@@ -57,12 +57,12 @@ class Activated:
 
     def ctl(self, *arguments):
         return subprocess.run([self.programs["holdfastctl"], "--runtime-dir", self.run] + list(arguments),
-                              capture_output=True, text=True, timeout=20)
+                              capture_output=True, text=True, timeout=60)
 
     def stop(self):
         for process in self.processes.values():
             process.terminate()
-        codes = {name: process.wait(10) for name, process in self.processes.items()}
+        codes = {name: process.wait(60) for name, process in self.processes.items()}
         self.log.close()
         return codes
 
@@ -75,7 +75,7 @@ def test_activated_daemons_answer_and_stop(lab, programs, workspace):
     try:
         time.sleep(0.3)
         # The first packet starts netd, the first connection to its control socket validatord, which wakes recursord.
-        response, deadline = None, time.monotonic() + 15
+        response, deadline = None, time.monotonic() + 60
         while time.monotonic() < deadline and not (response and response.answer):
             response = asker.ask("www.p256-nsec.com.", "A", port=PORT, timeout=2, tries=1)
             made.ctl("statistics")

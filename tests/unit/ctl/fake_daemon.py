@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for a daemon under holdfastd: writes down how it was started, says READY, lives until told to stop.
 
-What it does besides comes by files in its own directory: NAME.die (die at once), NAME.mute (never ready),
+What it does besides comes by files in its own directory: NAME.die (die, after as many seconds as it says), NAME.mute (never ready),
 NAME.deaf (does not stop)."""
 import json
 import os
@@ -28,6 +28,8 @@ with open(f"{here}/{name}.starts", "a", encoding="ascii") as log:
         "marker": os.environ.get("MARKER"), "open": descriptors,
     }) + "\n")
 if os.path.exists(f"{here}/{name}.die"):
+    with open(f"{here}/{name}.die", encoding="ascii") as f:
+        time.sleep(float(f.read() or 0))
     sys.exit(7)
 if not os.path.exists(f"{here}/{name}.mute"):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:

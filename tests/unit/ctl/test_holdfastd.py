@@ -6,6 +6,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -83,7 +84,7 @@ class Holdfastd(unittest.TestCase):
         except FileNotFoundError:
             return []
 
-    def wait_for(self, what, seconds=20.0, of=None):
+    def wait_for(self, what, seconds=60.0, of=None):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if what():
@@ -125,21 +126,23 @@ class Holdfastd(unittest.TestCase):
             socket.create_connection(("127.0.0.1", self.port), 1)
 
     def test_a_killed_daemon_is_back_at_once_and_its_sockets_stay(self):
-        self.start()
+        process = self.start()
         time.sleep(2.1)  # a life of two seconds is not "keeps dying"
         for name in DAEMONS:
             pid = self.starts(name)[0]["pid"]
-            killed = time.clock_gettime(time.CLOCK_BOOTTIME)
             os.kill(pid, signal.SIGKILL)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.connect(("127.0.0.1", self.port))
                 s.send(b"kept in the socket")
                 self.wait_for(lambda n=name: len(self.starts(n)) == 2)
                 s.send(b"no ECONNREFUSED either")
-            # At once is within 100 ms; on a loaded machine the kernel needs longer to run anyone.
-            self.assertLess(self.starts(name)[1]["forked"] - killed, 0.5)
             self.assertEqual([s[0] for s in self.starts(name)[1]["sockets"]],
                              [s[0] for s in self.starts(name)[0]["sockets"]])
+        process.terminate()
+        _, err = process.communicate(timeout=60)
+        # By its own word: how soon a loaded machine runs anyone is not its doing.
+        self.assertEqual(len(re.findall(r"was killed by signal 9 after [0-9.]+ s; starting it again\n", err)), 3, err)
+        self.assertNotIn("in a while", err)
 
     def test_a_daemon_that_keeps_dying_is_started_more_and_more_slowly_and_then_given_up(self):
         open(f"{self.dir}/holdfast-recursord.die", "w", encoding="ascii").close()
@@ -149,14 +152,28 @@ class Holdfastd(unittest.TestCase):
         self.assertIn("holdfast-recursord cannot run here", err)
         starts = self.starts("holdfast-recursord")
         gaps = [after["forked"] - before["time"] for before, after in zip(starts, starts[1:])]
-        self.assertGreaterEqual(len(gaps), 5)
-        self.assertLess(gaps[0], 0.5)
-        self.assertGreater(gaps[-1], 0.75)
+        self.assertEqual(len(gaps), 5)
+        # 50 ms and twice as long each time up to 800 ms, which a loaded machine adds to.
+        for number, gap in enumerate(gaps):
+            self.assertGreater(gap, 0.045 * 2 ** number, gaps)
+        self.assertLess(min(gaps[:3]), gaps[-1])
+
+    def test_a_daemon_that_takes_long_to_find_out_that_it_cannot_run_keeps_dying_too(self):
+        with open(f"{self.dir}/holdfast-recursord.die", "w", encoding="ascii") as f:
+            f.write("2.1")
+        process = self.start(wait=False)
+        said = []
+        while len(said) < 2:
+            line = process.stderr.readline()
+            self.assertTrue(line, "holdfastd ended")
+            if "ended with status 7" in line:
+                said.append(line)
+        self.assertIn("in a while, it keeps dying", said[1])
 
     def test_sigterm_stops_validatord_last_and_removes_what_was_made(self):
         process = self.start()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0)
         with open(f"{self.dir}/stops", encoding="ascii") as f:
             stops = f.read().split()
@@ -203,7 +220,7 @@ class Holdfastd(unittest.TestCase):
     def test_a_second_one_in_the_same_directory_says_so_and_harms_nothing(self):
         self.start()
         second = self.start(wait=False)
-        _, err = second.communicate(timeout=10)
+        _, err = second.communicate(timeout=60)
         self.assertEqual(second.returncode, 1)
         self.assertIn("another holdfastd runs", err)
         self.assertIn("netd.control", os.listdir(f"{self.dir}/run"))
@@ -212,7 +229,7 @@ class Holdfastd(unittest.TestCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind(("127.0.0.1", self.port))
             process = self.start(wait=False)
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assertIn(f"udp://127.0.0.1:{self.port}: Address already in use", err)
         self.assertEqual(self.starts("holdfast-netd"), [])
@@ -220,7 +237,7 @@ class Holdfastd(unittest.TestCase):
     def test_a_bad_configuration_starts_nothing(self):
         self.configure("server:\n  wokers: 2\ncache:\n  size: 5\n")
         process = self.start(wait=False)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assertIn(f"{self.config}:2: ", err)
         self.assertIn(f"{self.config}:4: ", err)
@@ -294,7 +311,7 @@ class Holdfastd(unittest.TestCase):
                 self.skipTest("the users exist here")
         self.configure(f'server: {{ listen: [ "udp://127.0.0.1:{self.port}" ] }}\n')
         process = self.start(wait=False)
-        _, err = process.communicate(timeout=10)
+        _, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assertIn("process.users: false", err)
 
