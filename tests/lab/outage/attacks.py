@@ -183,7 +183,7 @@ class Forged(Attack):
 
         def under_nta(j):
             # Under the NTA nothing vouches for a child whose DS was never seen (RFC 7646): nobody could tell.
-            return j.record.stream == "cold-signed" and t.nta <= j.answered and j.at < gone
+            return j.record.stream == "cold-signed" and t.nta and t.nta <= j.answered and j.at < gone
 
         def believed(j):
             denied = j.record.kind == "positive" and j.cls == classify.WRONG
@@ -193,7 +193,7 @@ class Forged(Attack):
         gaps = judge.window(0, t.end + 60, "gap")
         yield self.zero("forged answers believed for names in NSEC gaps",
                         [j for j in gaps if self.evil_answer(j) or (j.record.rcode == wire.NOERROR)], len(gaps), judge)
-        bare = judge.window(t.broken + people.BREAK_S, t.nta, "uncovered")
+        bare = judge.window(t.broken + people.BREAK_S, t.nta or t.repaired, "uncovered")
         yield self.zero("answers for names that no kept span covers, which stay SERVFAIL",
                         [j for j in bare if j.record.rcode in (wire.NOERROR, wire.NXDOMAIN)], len(bare), judge)
         healthy = judge.window(0, t.end + 60, "healthy")
