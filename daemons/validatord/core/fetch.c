@@ -250,7 +250,7 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     list_append(fetch_bucket(core, fetch->id), &fetch->node);
     fetch->running = fetch->asked = true;
     val_job_hold(fetch->owner);
-    memcpy(action->avoid, fetch->avoid, sizeof(action->avoid));
+    memcpy(action->avoid, fetch->avoid, fetch->avoid_count * sizeof(*fetch->avoid));
     struct val_action *a = &action->action;
     a->fetch = fetch->id;
     a->qname = fetch->name ? fetch->name : fetch->owner->name;
@@ -266,6 +266,9 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     }
     a->avoid = action->avoid;
     a->avoid_count = fetch->avoid_count;
+    if (!fetch->only)
+        a->avoid_count += val_incident_bad_servers(core, asked_of(fetch), action->avoid + a->avoid_count,
+                                                   VAL_PROBE_SERVERS - fetch->avoid_count);
     core->stats.fetches++;
     if (!fetch->only)
         set_patience(core, fetch);

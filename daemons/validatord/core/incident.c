@@ -180,7 +180,7 @@ bool val_incident_open(struct val_core *core, const uint8_t *zone, struct failur
     return true;
 }
 
-static struct incident *find_above(struct val_core *core, const uint8_t *name)
+static struct incident *find_above(const struct val_core *core, const uint8_t *name)
 {
     if (core->incidents->open_count == 0)
         return NULL;
@@ -200,6 +200,31 @@ const uint8_t *val_incident_above(struct val_core *core, const uint8_t *name, st
     if (incident && ret_why)
         *ret_why = incident->why;
     return incident ? incident->zone : NULL;
+}
+
+static bool has_verdict(const struct val_probe_report *report, unsigned server,
+                        enum val_probe_verdict verdict)
+{
+    return report->servers[server].verdict[VAL_PROBE_UDP] == verdict ||
+           report->servers[server].verdict[VAL_PROBE_TCP] == verdict;
+}
+
+unsigned val_incident_bad_servers(const struct val_core *core, const uint8_t *name,
+                                  struct address *ret_servers, unsigned room)
+{
+    const struct incident *incident = find_above(core, name);
+    const struct val_probe_report *report = incident ? &incident->report : NULL;
+    unsigned bad = 0, good = 0;
+
+    if (!incident || !incident->degraded)
+        return 0;
+    for (unsigned i = 0; i < report->server_count; i++) {
+        if (has_verdict(report, i, VAL_PROBE_INVALID) && bad < room && report->servers[i].address.family)
+            ret_servers[bad++] = report->servers[i].address;
+        else
+            good += has_verdict(report, i, VAL_PROBE_VALID);
+    }
+    return good ? bad : 0;
 }
 
 bool val_incident_may_ask(struct val_core *core, const uint8_t *zone, const uint8_t *child,

@@ -38,6 +38,12 @@ void val_incident_validated(struct val_core *core, const uint8_t *zone);
 /* By its kept keys alone: that is a reason only where silence was the matter. */
 void val_incident_heard(struct val_core *core, const uint8_t *zone);
 
+/* Servers of a zone at or above name in a degraded incident that served what does not validate when it was
+ * probed last, while others did well: these are better asked first. How many of them were put into
+ * ret_servers. */
+unsigned val_incident_bad_servers(const struct val_core *core, const uint8_t *name,
+                                  struct address *ret_servers, unsigned room);
+
 /* The zone's open incident. False: none. */
 bool val_incident_describe(const struct val_core *core, const uint8_t *zone,
                            struct val_incident *ret_incident);

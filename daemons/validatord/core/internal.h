@@ -319,7 +319,7 @@ struct action {
     struct val_action action;
     struct job *job; /* NULL, or held until the shell asks for the next action */
     struct val_event event;
-    struct address avoid[FETCH_LINK_TRIES];
+    struct address avoid[VAL_PROBE_SERVERS];
     struct budget budget;
 };
 
