@@ -64,6 +64,12 @@ void control_event(struct validatord *v, const struct val_event *event)
                     "before you decide on a negative trust anchor",
                     zone, event->text);
         break;
+    case VAL_EVENT_CHILD_ADVICE:
+        log_warning(
+            "%s fails its kept DS below a negative trust anchor (%s). It may need one of its own: see "
+            "holdfastctl nta advise",
+            zone, event->text);
+        break;
     case VAL_EVENT_NTA_PROBED:
         nta_probed(v, event, zone);
         break;

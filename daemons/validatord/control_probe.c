@@ -218,12 +218,27 @@ static int advise_one(void *ctx, const struct val_incident *incident)
     return 0;
 }
 
+static void advise_child(void *ctx, const struct val_nta_child *child)
+{
+    struct advise *a = ctx;
+    char zone[NAME_TEXT_MAX], command[NAME_TEXT_MAX + 128];
+
+    name_to_text(child->zone, zone);
+    snprintf(command, sizeof(command), "holdfastctl nta add %s --lifetime 1h --reason \"...\"", zone);
+    json_array_append_new(
+        a->list, json_pack("{s:o, s:s, s:s%, s:i, s:I, s:I, s:s}", "zone", json_name(child->zone), "state",
+                           "fails its kept DS", "cause", (const char *)child->text.data, child->text.size,
+                           "ede", (int)child->ede, "since", (json_int_t)child->since.s, "age_s",
+                           (json_int_t)MAX(a->now.s - child->since.s, 0), "command", command));
+}
+
 void control_nta_advise(struct validatord *v, const control_message *message, struct control_request *to)
 {
     struct env env = loop_enter(v);
     struct advise a = {.v = v, .now = env.wall, .list = json_array()};
 
     (void)val_core_incidents(v->core, &env, advise_one, &a);
+    val_core_nta_children(v->core, &env, advise_child, &a);
     loop_settle(v);
     control_answer(to, json_pack("{s:o}", "advice", a.list));
 }

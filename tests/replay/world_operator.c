@@ -151,6 +151,13 @@ static int take_incident(void *ctx, const struct val_incident *incident)
     return 1;
 }
 
+static void take_child(void *ctx, const struct val_nta_child *child)
+{
+    struct find_incident *find = ctx;
+    if (name_equal(child->zone, find->name))
+        find->state->advised = "advised";
+}
+
 void world_state(struct world *world, const uint8_t *name, struct world_state *ret_state)
 {
     static const char *const results[] = {"unprobed", "valid", "partly-valid", "invalid", "silent"};
@@ -159,6 +166,7 @@ void world_state(struct world *world, const uint8_t *name, struct world_state *r
     int64_t next_s;
     *ret_state = (struct world_state){"closed", "no-nta", "not-advised", "unprobed"};
     (void)val_core_incidents(world->val, &env, take_incident, &find);
+    val_core_nta_children(world->val, &env, take_child, &find);
     const struct val_probe_report *report = val_core_nta_report(world->val, &env, name, &next_s);
     if (nta_added(world, name).s)
         ret_state->nta = "nta";

@@ -339,10 +339,6 @@ struct nta {
 #define TABLE_BUCKETS 4096u /* a power of two */
 #define WARM_SLOTS    1024u /* zones in use at once, about: sharing one delays a look by a second */
 
-struct warm_slot {
-    mono_ns next;
-};
-
 struct val_core {
     struct val_config config; /* deep copy in config_arena */
     struct arena *config_arena;
@@ -363,7 +359,8 @@ struct val_core {
     struct anchors anchors;
     struct action *given; /* the action whose bytes the shell may be looking at */
     struct val_stats stats;
-    struct warm_slot warm[WARM_SLOTS];
+    mono_ns warm[WARM_SLOTS];       /* when the zones of a slot are looked at next */
+    struct nta_child *nta_children; /* nta_child.c; NULL: none yet */
     unsigned warm_running;
     struct agent_slot agents[AGENT_SLOTS];
     struct report_window reports;
@@ -423,8 +420,7 @@ void val_action_drop_given(struct val_core *core);
 
 /* nta.c: which rule governs a name. */
 enum governed { GOVERNED_ANCHOR = 0, GOVERNED_INSECURE = 1, GOVERNED_NONE = 2, GOVERNED_NTA = 3 };
-/* *ret_labels: of the zone of the rule; with GOVERNED_ANCHOR that may be one whose DS is kept below an NTA.
- */
+/* *ret_labels: of the zone of the rule; with GOVERNED_ANCHOR it may be one whose DS is kept below an NTA. */
 /* What validates at this name does so by a DS that is kept below an NTA: no AD (DESIGN 5, "NTA"). */
 bool policy_is_kept_below_nta(const struct val_core *core, const uint8_t *name);
 bool policy_has_anchor(const struct val_core *core, const uint8_t *zone);

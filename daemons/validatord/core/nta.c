@@ -8,6 +8,7 @@
 
 #include "common/base/text.h"
 #include "daemons/validatord/core/incident_state.h"
+#include "daemons/validatord/core/nta_child.h"
 #include "daemons/validatord/core/probe.h"
 
 static struct nta *nta_find(const struct val_core *core, const uint8_t *name)
@@ -177,6 +178,13 @@ const struct val_probe_report *val_core_nta_report(const struct val_core *core, 
     else if (nta->next_probe.ns != MONO_NEVER.ns)
         *ret_next_s = (int64_t)((nta->next_probe.ns - env->mono.ns + NS_PER_S - 1) / NS_PER_S);
     return nta->report.result == VAL_PROBE_NEVER ? NULL : &nta->report;
+}
+
+bool policy_has_nta(const struct val_core *core, const uint8_t *zone)
+{
+    const struct nta *nta = nta_find(core, zone);
+
+    return nta && nta->expires.s > core->env->wall.s;
 }
 
 bool policy_is_kept_below_nta(const struct val_core *core, const uint8_t *name)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "daemons/validatord/core/kept.h"
+#include "daemons/validatord/core/nta_child.h"
 
 struct task *val_task_get(struct val_core *core, const uint8_t *name, uint16_t type, struct purse *purse)
 {
@@ -136,6 +137,7 @@ void val_task_fail(struct val_core *core, struct task *task, const struct failur
     val_failure_better(&task->failure, why);
     val_failure_above(core, &task->job, &task->failure);
     task->good = false;
+    val_nta_child_doubted(core, &task->job, &task->failure);
     val_failure_remember(core, &task->job, task->job.type, &task->failure);
     let_go(core, task);
     val_job_finish(core, &task->job, task->finding.kind == FINDING_GARBAGE ? LINGER_TASK_MS : LINGER_BAD_MS);

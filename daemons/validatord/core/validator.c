@@ -93,6 +93,7 @@ struct val_core *val_core_new(const struct val_config *config, const struct cryp
     core->scratch = arena_new(SCRATCH_ARENA_BYTES);
     if (!core->scratch || val_incidents_new(core) < 0 || val_core_configure(core, config) < 0) {
         val_incidents_free(core);
+        free(core->nta_children);
         arena_free(core->scratch);
         free(core);
         return NULL;
@@ -124,6 +125,7 @@ void val_core_free(struct val_core *core)
         val_core_nta_remove(core, CONTAINER_OF(core->ntas.next, struct nta, node)->name);
     assert(core->job_count == 0);
     val_incidents_free(core);
+    free(core->nta_children);
     arena_free(core->scratch);
     val_anchors_fini(core);
     arena_free(core->config_arena);

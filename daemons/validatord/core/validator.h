@@ -295,6 +295,15 @@ int val_core_span_permille(struct val_core *core, const struct cache_view *view,
  * next, -1: none. */
 const struct val_probe_report *val_core_nta_report(const struct val_core *core, const struct env *env,
                                                    const uint8_t *name, int64_t *ret_next_s);
+/* Children below an NTA that fail their kept DS. */
+struct val_nta_child {
+    const uint8_t *zone;
+    wall_s since;
+    uint16_t ede;
+    struct slice text;
+};
+void val_core_nta_children(struct val_core *core, const struct env *env,
+                           void (*fn)(void *ctx, const struct val_nta_child *child), void *ctx);
 /* Probes the NTA's (or the incident's) zone now. 0; 1: there is neither. */
 int val_core_probe(struct val_core *core, const struct env *env, const struct cache_view *view,
                    const uint8_t *name);
@@ -306,7 +315,8 @@ enum val_event_kind {
     VAL_EVENT_INCIDENT_CLOSED,  /* the shell forgets the failures at and below the zone, and raises the epoch
                                  */
     VAL_EVENT_INCIDENT_PROBED,
-    VAL_EVENT_ADVICE, /* an NTA would help; its use is never automatic (RFC 7646) */
+    VAL_EVENT_ADVICE,       /* an NTA would help; its use is never automatic (RFC 7646) */
+    VAL_EVENT_CHILD_ADVICE, /* below an NTA a child fails its kept DS: it may need an NTA of its own */
     VAL_EVENT_NTA_PROBED,
     VAL_EVENT_NTA_VALID, /* the zone validates, the NTA is not forced: the shell removes it */
 };

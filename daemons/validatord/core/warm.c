@@ -28,11 +28,11 @@ static bool is_due(const struct val_core *core, wall_s validated, wall_s expires
 /* Each zone is looked at once in WARM_EVERY_MS. Two that share a slot keep each other from it at most. */
 static bool looked_at(struct val_core *core, const uint8_t *name)
 {
-    struct warm_slot *slot = &core->warm[siphash24(&core->hash_key, name, name_size(name)) % WARM_SLOTS];
+    mono_ns *next = &core->warm[siphash24(&core->hash_key, name, name_size(name)) % WARM_SLOTS];
 
-    if (!mono_reached(core->env->mono, slot->next))
+    if (!mono_reached(core->env->mono, *next))
         return true;
-    slot->next = mono_add_ms(core->env->mono, WARM_EVERY_MS);
+    *next = mono_add_ms(core->env->mono, WARM_EVERY_MS);
     return false;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/base/text.h"
 #include "daemons/validatord/core/kept.h"
+#include "daemons/validatord/core/nta_child.h"
 
 static int conclude(struct zone *zone, enum security trust)
 {
@@ -138,7 +139,7 @@ static bool use_kept(struct val_core *core, struct zone *zone, bool anchored, co
 
 /* A child that fails under its kept DS has rolled, or gone unsigned, or is attacked: nobody can tell, so the
  * reason names the DS (DESIGN 5). */
-static void name_kept_ds(struct zone *zone)
+static void name_kept_ds(struct val_core *core, struct zone *zone)
 {
     struct failure *failure = &zone->failure;
     struct chain *chain = &zone->chain;
@@ -146,7 +147,9 @@ static void name_kept_ds(struct zone *zone)
     struct failure was = *failure;
     size_t size = 0;
 
-    if (!chain->continued || chain->labels != name_labels(zone->job.name))
+    if (policy_is_kept_below_nta(core, zone->job.name) && !policy_has_anchor(core, zone->job.name))
+        kept_text(core, &chain->kept, "DS", zone->job.name, zone->rec.ds_expires, &was);
+    else if (!chain->continued || chain->labels != name_labels(zone->job.name))
         return;
     while (size < chain->kept.text_size && chain->kept.text[size] != ';')
         size++;
@@ -161,7 +164,8 @@ static int fail(struct val_core *core, struct zone *zone, const struct failure *
 {
     val_failure_better(&zone->failure, why);
     if (own)
-        name_kept_ds(zone);
+        name_kept_ds(core, zone);
+    val_nta_child_failed(core, zone->job.name, &zone->failure);
     if (own)
         val_failure_remember(core, &zone->job, TYPE_DNSKEY, &zone->failure);
     if (!use_kept(core, zone, anchored, &zone->failure))
@@ -240,6 +244,7 @@ static int good(struct val_core *core, struct zone *zone, bool anchored)
     zone->changed = true;
     val_zone_store(core, zone);
     val_failure_forget(core, &zone->job, zone->job.name, TYPE_DNSKEY);
+    val_nta_child_validated(core, zone->job.name);
     zone->failure.ede = EDE_NONE;
     return conclude(zone, SECURITY_SECURE);
 }
