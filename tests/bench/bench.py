@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Benchmarks: what an answer costs, beside a UDP echo server and other resolvers on the same core in the same run.
 
-    bench.py [hit|miss|start|memory|all] [--rounds N] [--seconds N] [--servers a,b] [--parts a,b]
+    bench.py [KIND] [--rounds N] [--seconds N] [--servers a,b] [--parts a,b]
 
 docs/benchmarks.md says how to read what comes out."""
 
@@ -19,7 +19,7 @@ import servers          # noqa: E402
 import stage            # noqa: E402
 import world            # noqa: E402
 
-KINDS = ("hit", "miss", "start", "memory")
+KINDS = tuple(k for k in ("hit", "miss", "start", "memory") if os.path.exists(os.path.join(HERE, k + ".py")))
 
 
 def main():

@@ -62,9 +62,9 @@ def run(stage, args):
             udp.play(args.rounds, everything, names, lambda s: [*CLOSED, *seconds]).show()
             done.append(udp)
             if has_peer(udp):
-                checks += [udp.check("UDP hits, CPU an answer to the batching echo server's", udp.ratio("holdfast", "echo"), 1.3),
-                           udp.check("UDP hits, CPU an answer to the best peer's", udp.ratio("holdfast", udp.peers()), 0.33),
-                           udp.check("UDP hits, best peer's answers/s to ours",
+                checks += [rounds.check("UDP hits, CPU an answer to the batching echo server's", udp.ratio("holdfast", "echo"), 1.3),
+                           rounds.check("UDP hits, CPU an answer to the best peer's", udp.ratio("holdfast", udp.peers()), 0.33),
+                           rounds.check("UDP hits, best peer's answers/s to ours",
                                      udp.best_rate() / udp.median("holdfast", "rate"), 1 / 3)]
         if "do" in args.parts:
             warm("--do", *CLOSED)
@@ -72,7 +72,7 @@ def run(stage, args):
             with_do.play(args.rounds, everything, names, lambda s: ["--do", *CLOSED, *seconds]).show()
             done.append(with_do)
             if has_peer(with_do):
-                checks.append(with_do.check("UDP hits with DO, CPU an answer to the best peer's",
+                checks.append(rounds.check("UDP hits with DO, CPU an answer to the best peer's",
                                             with_do.ratio("holdfast", with_do.peers()), 0.4))
         if "tcp" in args.parts:
             tcp_options = ["--tcp", "--sockets", str(TCP_CONNECTIONS), "--window", str(TCP_WINDOW)]
@@ -82,7 +82,7 @@ def run(stage, args):
             tcp.play(args.rounds, tested, names, lambda s: tcp_options + seconds).show()
             done.append(tcp)
             if has_peer(tcp):
-                checks.append(tcp.check("TCP hits, CPU an answer to the best peer's", tcp.ratio("holdfast", tcp.peers()), 0.7))
+                checks.append(rounds.check("TCP hits, CPU an answer to the best peer's", tcp.ratio("holdfast", tcp.peers()), 0.7))
         if "latency" in args.parts:
             rate = args.rate or next((r.best_rate() for r in done if r.title.startswith("UDP, cache hits, closed")), 0) / 2
             rate = rate or 40_000
@@ -90,7 +90,7 @@ def run(stage, args):
             latency.play(max(9, args.rounds), everything, names, lambda s: ["--rate", "%d" % rate, *seconds]).show()
             done.append(latency)
             if has_peer(latency):
-                checks.append(latency.check("p99 at %d/s to the best peer's" % rate,
+                checks.append(rounds.check("p99 at %d/s to the best peer's" % rate,
                                             latency.ratio("holdfast", latency.peers()), 1))
     finally:
         for server in everything:

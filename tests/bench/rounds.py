@@ -81,10 +81,11 @@ class Rounds:
                 r["failed"]), flush=True)
         return self
 
-    def check(self, text, value, most):
-        """A line that says whether a figure of the contract holds."""
-        print("  %-68s %6.2f, at most %.2f: %s" % (text, value, most, "holds" if value <= most else "MISSED"), flush=True)
-        return {"text": text, "value": value, "most": most, "holds": value <= most}
+
+def check(text, value, most):
+    """A line that says whether a figure of the contract holds."""
+    print("  %-68s %6.2f, at most %.2f: %s" % (text, value, most, "holds" if value <= most else "MISSED"), flush=True)
+    return {"text": text, "value": value, "most": most, "holds": value <= most}
 
 
 def save(out, name, rounds, checks, extra=None):
@@ -94,6 +95,7 @@ def save(out, name, rounds, checks, extra=None):
         json.dump({"made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "checks": checks, "extra": extra or {},
                    "groups": [{"title": r.title, "figure": r.what, "summary": r.summary(), "rounds": r.rounds}
                               for r in rounds]}, f, indent=1)
-    with open(os.path.join(out, name + ".svg"), "w") as f:
-        f.write(picture.bars(rounds))
-    print("\nwritten: %s/%s.json and .svg" % (out, name), flush=True)
+    if rounds:
+        with open(os.path.join(out, name + ".svg"), "w") as f:
+            f.write(picture.bars(rounds))
+    print("\nwritten: %s/%s.json%s" % (out, name, " and .svg" if rounds else ""), flush=True)

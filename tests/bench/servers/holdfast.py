@@ -1,6 +1,17 @@
+import json
 import os
+import subprocess
 
 import servers
+
+
+def find(tree, key):
+    """The value of a key, however deep."""
+    if isinstance(tree, dict):
+        tree = [tree[key]] if key in tree else list(tree.values())
+    if isinstance(tree, list):
+        return next((v for v in (find(t, key) for t in tree) if v is not None), None)
+    return tree if isinstance(tree, int) else None
 
 
 class Holdfast(servers.Server):
@@ -24,6 +35,13 @@ dnssec: {{ trust_anchors: {anchor}, anchor_updates: false, signalling: false }}
            workers=self.options.get("workers", 1)))
         self.command = [os.path.join(s.build, "daemons", "holdfastd", "holdfastd"), "--config", self.config,
                         "--runtime-dir", os.path.join(d, "run"), "--state-dir", self.cache]
+
+    def cache_bytes(self):
+        """What it says itself: pages of data.mdb that hold something. The file is allocated whole."""
+        ctl = os.path.join(self.stage.build, "daemons", "holdfastctl", "holdfastctl")
+        done = subprocess.run([ctl, "--runtime-dir", os.path.join(self.directory, "run"), "cache", "stats", "--json=short"],
+                              capture_output=True, text=True, check=True)
+        return find(json.loads(done.stdout), "used_bytes")
 
 
 SERVER = Holdfast

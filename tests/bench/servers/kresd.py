@@ -1,6 +1,19 @@
 import os
+import struct
 
 import servers
+
+META = struct.Struct("=16x II Q Q 48x I H H Q Q Q Q Q Q Q")      # page header, MDB_meta; 48x: the free list's tree
+
+
+def lmdb_used_bytes(path):
+    """Pages of the main tree of an LMDB file, in octets: of the newer one of its two meta pages."""
+    with open(path, "rb") as f:
+        head = f.read(65536)
+    size = struct.unpack_from("=I", head, 16 + 24)[0]      # md_pad of the free list's tree is the page size
+    metas = [META.unpack_from(head, at) for at in (0, size)]
+    newest = max(metas, key=lambda meta: meta[-1])
+    return sum(newest[7:10]) * size
 
 
 class KnotResolver(servers.Server):
@@ -27,7 +40,7 @@ cache.size = {size} * MB
 
     def cache_bytes(self):
         path = os.path.join(self.directory, "data.mdb")
-        return os.stat(path).st_blocks * 512 if os.path.exists(path) else None
+        return lmdb_used_bytes(path) if os.path.exists(path) else None
 
 
 SERVER = KnotResolver
