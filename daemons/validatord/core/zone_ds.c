@@ -513,6 +513,8 @@ static int step_kept(struct val_core *core, struct zone *zone)
         zone->offer.present = false;
         return conclude(zone, ZONE_DS_FAILED);
     }
+    if (zone->job.type == ZONE_RENEWAL)
+        zone->offer.present = false; /* what failed renews nothing */
     val_zone_settle_offer(core, zone, false);
     val_zone_store(core, zone);
     return WAIT_NONE;
