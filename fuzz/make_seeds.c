@@ -8,7 +8,9 @@
 #include <ldns/ldns.h>
 
 #include "common/wire/answer.h"
+#include "common/cache/entry_codec.h"
 #include "common/wire/build.h"
+#include "daemons/validatord/core/incident.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/make_seeds.h"
 #include "tests/unit/wire/rdata_samples.h"
@@ -156,6 +158,42 @@ static void seed_messages(struct arena *arena, const char *directory)
     seed_write(directory, "fuzz_message", "all-types", wire, size);
 }
 
+static void write_incident(struct arena *arena, const char *directory, const char *name, const char *zone,
+                           const struct incident_record *record)
+{
+    struct cache_key key;
+    struct slice value;
+    uint8_t seed[1 + CACHE_KEY_MAX + 4096];
+    CHECK(incident_key(seed_name(arena, zone), &key) == 0 && key.size <= 255);
+    CHECK(incident_encode(arena, cache_key_slice(&key), record, &value) == 0);
+    size_t body = value.size - ENTRY_HEADER;
+    CHECK(1 + key.size + body <= sizeof(seed));
+    seed[0] = (uint8_t)key.size;
+    memcpy(seed + 1, key.bytes, key.size);
+    memcpy(seed + 1 + key.size, value.data + ENTRY_HEADER, body);
+    seed_write(directory, "fuzz_incident", name, seed, 1 + key.size + body);
+}
+
+static void seed_incidents(struct arena *arena, const char *directory)
+{
+    static const char text[] = "de. NSEC3: no valid signature by key tag 33834";
+    struct incident_record plain = {.since.s = 1777983600, .ede = 6},
+                           full = {.since.s = 1777983600,
+                                   .probes_failed = 7,
+                                   .degraded = true,
+                                   .ede = 6,
+                                   .text = slice_make((const uint8_t *)text, sizeof(text) - 1),
+                                   .target_count = 2};
+    CHECK(name_from_text("www.example.de.", full.targets[0].name) == 0);
+    full.targets[0].type = TYPE_DS;
+    CHECK(name_from_text("de.", full.targets[1].name) == 0);
+    full.targets[1].type = TYPE_DNSKEY;
+    write_incident(arena, directory, "plain", ".", &plain);
+    plain.transport = true;
+    write_incident(arena, directory, "silent", "net.", &plain);
+    write_incident(arena, directory, "full", "de.", &full);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -166,6 +204,7 @@ int main(int argc, char **argv)
     CHECK(arena);
     seed_messages(arena, argv[1]);
     seed_frames(arena, argv[1]);
+    seed_incidents(arena, argv[1]);
     arena_free(arena);
     return 0;
 }
