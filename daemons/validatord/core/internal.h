@@ -27,18 +27,15 @@
 #define ZONE_ARENA_BYTES     (4096u * 1024u)
 #define PROBE_ARENA_BYTES    (16384u * 1024u) /* PROBE_BYTES of evidence, and what is read out of it */
 
-#define FETCH_TRIES 3u /* one, and two more at other servers when what came does not validate */
-#define FETCH_LINK_TRIES                                                                                     \
-    8u /* of a DS or DNSKEY: in 2026 a third of .de's signatures were good, and some servers were */
-#define FETCH_LOST_TRIES                                                                                     \
-    40u /* after recursord went away; every FETCH_LOST_MS while the question's time lasts */
-#define FETCH_LOST_MS  250u
-#define SECTION_RRSETS 200u /* of one section that are looked at */
-#define PROOF_RRSETS   (DENIAL_MAX_NSEC3 + 4u)
-#define RRSET_SIGNATURES                                                                                     \
-    8u /* of an RRset that are kept and given out: one per key that signs; THREATS: CacheFlush */
-#define WAIT_NONE 0
-#define WAIT_MORE 1 /* outcome of a step: it waits for something */
+#define FETCH_TRIES      3u  /* one, and two more at other servers when what came does not validate */
+#define FETCH_LINK_TRIES 8u  /* of a DS or DNSKEY: in 2026 a third of .de's signatures were good */
+#define FETCH_LOST_TRIES 40u /* after recursord went away; while the question's time lasts */
+#define FETCH_LOST_MS    250u
+#define SECTION_RRSETS   200u /* of one section that are looked at */
+#define PROOF_RRSETS     (DENIAL_MAX_NSEC3 + 4u)
+#define RRSET_SIGNATURES 8u /* kept and given out: one per key that signs; THREATS: CacheFlush */
+#define WAIT_NONE        0
+#define WAIT_MORE        1 /* outcome of a step: it waits for something */
 
 #define NEGATIVE_TTL_MAX_S 3600u /* DESIGN 4 */
 #define FAILURE_FIRST_S    5u    /* RFC 9520 3.2 */
@@ -578,8 +575,7 @@ void val_failure_set(struct failure *failure, uint16_t ede, const char *text);
 void val_failure_rrset(struct failure *failure, uint16_t ede, const uint8_t *owner, uint16_t type,
                        uint16_t key_tag);
 void val_failure_better(struct failure *failure, const struct failure *other);
-/* The longest that any failure keeps a question from being asked again: the probes' interval, so that a
- * repair is noticed within it whatever failed, and RFC 9520's five minutes at most. */
+/* The longest that a failure keeps a question back: the probe interval, 5 min at most (RFC 9520). */
 int64_t val_failure_longest_s(const struct val_core *core);
 void val_failure_remember(struct val_core *core, struct job *job, uint16_t type, const struct failure *why);
 void val_failure_forget(struct val_core *core, struct job *job, const uint8_t *name, uint16_t type);
