@@ -148,8 +148,10 @@ int ipc_conn_flush(struct ipc_conn *conn)
         if (r < 0)
             return r;
     }
-    if (!conn->dead)
+    if (!conn->dead) {
         watch_writable(conn, false);
+        sd_event_source_set_enabled(conn->flush, SD_EVENT_OFF);
+    }
     return 0;
 }
 

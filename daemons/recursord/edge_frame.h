@@ -4,7 +4,7 @@
 #include "common/base/budget.h"
 #include "daemons/recursord/core/recursor.h"
 
-#define VR_PROTOCOL_VERSION 1u
+#define VR_PROTOCOL_VERSION 2u
 #define EDGE_MAX_AVOID      32u /* addresses; more than a zone's servers that are used */
 
 enum edge_kind { EDGE_HELLO = 1, EDGE_FETCH = 2, EDGE_CANCEL = 3 };

@@ -17,9 +17,11 @@
 struct edge {
     struct recursord *r;
     struct ipc_listener *listener;
-    struct ipc_conn *conn; /* NULL: validatord is away */
-    bool greeted;          /* its Hello came */
-    uint8_t *primed;       /* the last priming response, for a validatord that comes later */
+    struct ipc_conn *conn;  /* NULL: validatord is away */
+    bool greeted;           /* its Hello came */
+    struct rec_action held; /* evidence that waits for what the core says next; its bytes are the core's */
+    bool holds;
+    uint8_t *primed; /* the last priming response, for a validatord that comes later */
     size_t primed_size;
 };
 
@@ -45,10 +47,25 @@ static ProtobufCBinaryData binary(const void *data, size_t size)
     return (ProtobufCBinaryData){.data = (uint8_t *)data, .len = size};
 }
 
-static int send_evidence(struct edge *edge, const struct rec_action *action)
+static Holdfast__Vr__Done done_of(const struct rec_action *action)
+{
+    Holdfast__Vr__Done done = HOLDFAST__VR__DONE__INIT;
+    done.fetch_id = action->fetch;
+    done.outcome = action->outcome;
+    done.upstream_queries_used = action->upstream_used;
+    done.bytes_used = action->bytes_used;
+    done.ede_code = action->ede_code;
+    done.ede_text = binary(action->ede_text, strnlen(action->ede_text, sizeof(action->ede_text)));
+    done.servers_asked = action->servers_asked;
+    return done;
+}
+
+/* last: the Done of that fetch, or NULL. */
+static int send_evidence(struct edge *edge, const struct rec_action *action, const struct rec_action *last)
 {
     Holdfast__Vr__Evidence evidence = HOLDFAST__VR__EVIDENCE__INIT;
     Holdfast__Vr__VrFrame frame = HOLDFAST__VR__VR_FRAME__INIT;
+    Holdfast__Vr__Done done;
     evidence.fetch_id = action->fetch;
     evidence.kind = action->evidence;
     evidence.cut = binary(action->cut, name_size(action->cut));
@@ -58,6 +75,10 @@ static int send_evidence(struct edge *edge, const struct rec_action *action)
     evidence.rtt_us = action->rtt_us;
     evidence.message = binary(action->wire.data, action->wire.size);
     evidence.forwarded = action->forwarded;
+    if (last) {
+        done = done_of(last);
+        evidence.done = &done;
+    }
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_EVIDENCE;
     frame.evidence = &evidence;
     return send_body(edge, &frame);
@@ -65,15 +86,8 @@ static int send_evidence(struct edge *edge, const struct rec_action *action)
 
 static int send_done(struct edge *edge, const struct rec_action *action)
 {
-    Holdfast__Vr__Done done = HOLDFAST__VR__DONE__INIT;
+    Holdfast__Vr__Done done = done_of(action);
     Holdfast__Vr__VrFrame frame = HOLDFAST__VR__VR_FRAME__INIT;
-    done.fetch_id = action->fetch;
-    done.outcome = action->outcome;
-    done.upstream_queries_used = action->upstream_used;
-    done.bytes_used = action->bytes_used;
-    done.ede_code = action->ede_code;
-    done.ede_text = binary(action->ede_text, strnlen(action->ede_text, sizeof(action->ede_text)));
-    done.servers_asked = action->servers_asked;
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_DONE;
     frame.done = &done;
     return send_body(edge, &frame);
@@ -111,29 +125,56 @@ static void forget_fetches(struct edge *edge)
 static void disconnect(struct edge *edge)
 {
     struct ipc_conn *conn = TAKE(edge->conn);
-    edge->greeted = false;
+    edge->greeted = edge->holds = false;
     ipc_conn_free(conn);
     forget_fetches(edge);
 }
 
+static void sent(struct edge *edge, int r)
+{
+    if (r >= 0)
+        return;
+    /* A peer that lost frames would wait for them: it reconnects and asks again. */
+    log_warning("validatord does not take frames (%s); closing its connection", strerror(-r));
+    disconnect(edge);
+}
+
+void edge_send_held(struct edge *edge)
+{
+    if (!edge->holds)
+        return;
+    edge->holds = false;
+    if (edge->conn)
+        sent(edge, send_evidence(edge, &edge->held, NULL));
+}
+
 void edge_send(struct edge *edge, const struct rec_action *action)
 {
-    int r = 0;
+    bool last = action->kind == REC_ACTION_DONE && edge->holds && edge->held.fetch == action->fetch;
     if (action->kind == REC_ACTION_PRIMED)
         keep_primed(edge, action);
+    if (!last)
+        edge_send_held(edge);
     if (!edge->conn)
         return;
-    if (action->kind == REC_ACTION_EVIDENCE)
-        r = send_evidence(edge, action);
-    else if (action->kind == REC_ACTION_DONE)
-        r = send_done(edge, action);
-    else if (action->kind == REC_ACTION_PRIMED)
-        r = send_primed(edge);
-    if (r < 0) {
-        /* A peer that lost frames would wait for them: it reconnects and asks again. */
-        log_warning("validatord does not take frames (%s); closing its connection", strerror(-r));
-        disconnect(edge);
+    if (action->kind == REC_ACTION_EVIDENCE) {
+        edge->held = *action;
+        edge->holds = true;
+    } else if (last) {
+        edge->holds = false;
+        sent(edge, send_evidence(edge, &edge->held, action));
+    } else if (action->kind == REC_ACTION_DONE) {
+        sent(edge, send_done(edge, action));
+    } else if (action->kind == REC_ACTION_PRIMED) {
+        sent(edge, send_primed(edge));
     }
+}
+
+void edge_flush(struct edge *edge)
+{
+    if (edge->conn)
+        (void)ipc_conn_flush(
+            edge->conn); /* an error shows again, and is handled, when the loop comes to it */
 }
 
 static int begin_fetch(struct edge *edge, const struct edge_request *request)
@@ -192,7 +233,7 @@ static void on_closed(struct ipc_conn *conn, void *ctx, int error)
         return;
     log_info("validatord is gone: %s", strerror(-error));
     edge->conn = NULL; /* freed by who calls this */
-    edge->greeted = false;
+    edge->greeted = edge->holds = false;
     forget_fetches(edge);
 }
 

@@ -31,6 +31,7 @@ static void act(struct recursord *r, const struct rec_action *action)
         break;
     }
     if (failure) {
+        edge_send_held(r->edge);
         struct env env = daemon_env(&r->daemon);
         rec_core_failed(r->core, &env, action->exchange, (enum rec_failure)failure);
     }
@@ -49,6 +50,7 @@ void recursord_work(struct recursord *r)
     r->working = true;
     while (rec_core_next_action(r->core, &action))
         act(r, &action);
+    edge_send_held(r->edge);
     r->working = false;
     arm(r);
 }

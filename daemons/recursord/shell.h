@@ -79,8 +79,13 @@ size_t upstream_tcp_connections(const struct upstream_tcp *tcp);
 int edge_new(struct recursord *r, int listen_fd, struct edge **ret_edge);
 void edge_free(struct edge *edge);
 bool edge_connected(const struct edge *edge);
-/* Dropped when nobody is connected. */
+/* Dropped when nobody is connected. Evidence may be held until the next call, since the end of its fetch is
+ * usually next and then goes in the same frame. */
 void edge_send(struct edge *edge, const struct rec_action *action);
+/* Before the core is entered again: what is held is the core's memory. */
+void edge_send_held(struct edge *edge);
+/* Sends what is queued now, all in one batch, rather than at the end of the loop's turn. */
+void edge_flush(struct edge *edge);
 
 /* control.c */
 int control_new(struct recursord *r, int listen_fd, struct control **ret_control);

@@ -216,6 +216,13 @@ void edge_netd_verdict(struct edge_netd *edge, const struct val_action *action)
         edge->stats.verdicts++;
 }
 
+void edge_netd_flush(struct edge_netd *edge)
+{
+    if (edge->conn)
+        (void)ipc_conn_flush(
+            edge->conn); /* an error shows again, and is handled, when the loop comes to it */
+}
+
 bool edge_netd_met(const struct edge_netd *edge)
 {
     return edge->greeted;

@@ -19,5 +19,7 @@ int edge_netd_new(struct validatord *v, struct edge_netd **ret_edge);
 void edge_netd_free(struct edge_netd *edge);
 /* Sends a verdict to the client (connection) that asked; one that is gone is passed over. */
 void edge_netd_verdict(struct edge_netd *edge, const struct val_action *action);
+/* Sends what is queued, in one batch. */
+void edge_netd_flush(struct edge_netd *edge);
 bool edge_netd_met(const struct edge_netd *edge);
 struct edge_netd_stats edge_netd_stats(const struct edge_netd *edge);

@@ -70,36 +70,6 @@ static void send_waiting(struct edge_recursord *edge)
     }
 }
 
-static int on_evidence(struct edge_recursord *edge, const Holdfast__Vr__Evidence *evidence)
-{
-    struct validatord *v = edge->v;
-    struct address server = {.port = 53};
-    uint8_t cut[NAME_MAX];
-    struct env env;
-
-    if (name_from_bytes(evidence->cut.data, evidence->cut.len, cut))
-        return -EBADMSG;
-    if (evidence->server.len != 4 && evidence->server.len != 16)
-        return -EBADMSG;
-    server.family = evidence->server.len == 4 ? 4 : 6;
-    memcpy(server.bytes, evidence->server.data, evidence->server.len);
-    edge->stats.evidence++;
-    control_note_evidence(v->control, cut, &server, evidence->transport, evidence->rtt_us);
-    env = loop_enter(v);
-    (void)val_core_evidence(v->core, &env, &v->view,
-                            &(struct val_evidence){
-                                .fetch = evidence->fetch_id,
-                                .kind = evidence->kind,
-                                .cut = cut,
-                                .server = server,
-                                .transport = evidence->transport,
-                                .message = slice_make(evidence->message.data, evidence->message.len),
-                                .forwarded = evidence->forwarded,
-                            });
-    loop_drain(v);
-    return 0;
-}
-
 static int on_done(struct edge_recursord *edge, const Holdfast__Vr__Done *done)
 {
     struct validatord *v = edge->v;
@@ -117,6 +87,38 @@ static int on_done(struct edge_recursord *edge, const Holdfast__Vr__Done *done)
         });
     loop_drain(v);
     return 0;
+}
+
+static int on_evidence(struct edge_recursord *edge, const Holdfast__Vr__Evidence *evidence)
+{
+    struct validatord *v = edge->v;
+    struct address server = {.port = 53};
+    uint8_t cut[NAME_MAX];
+    struct env env;
+
+    if (name_from_bytes(evidence->cut.data, evidence->cut.len, cut))
+        return -EBADMSG;
+    if (evidence->server.len != 4 && evidence->server.len != 16)
+        return -EBADMSG;
+    if (evidence->done && evidence->done->fetch_id != evidence->fetch_id)
+        return -EBADMSG;
+    server.family = evidence->server.len == 4 ? 4 : 6;
+    memcpy(server.bytes, evidence->server.data, evidence->server.len);
+    edge->stats.evidence++;
+    control_note_evidence(v->control, cut, &server, evidence->transport, evidence->rtt_us);
+    env = loop_enter(v);
+    (void)val_core_evidence(v->core, &env, &v->view,
+                            &(struct val_evidence){
+                                .fetch = evidence->fetch_id,
+                                .kind = evidence->kind,
+                                .cut = cut,
+                                .server = server,
+                                .transport = evidence->transport,
+                                .message = slice_make(evidence->message.data, evidence->message.len),
+                                .forwarded = evidence->forwarded,
+                            });
+    loop_drain(v);
+    return evidence->done ? on_done(edge, evidence->done) : 0;
 }
 
 static int on_priming(struct edge_recursord *edge, const Holdfast__Vr__Priming *priming)
@@ -299,6 +301,13 @@ void edge_recursord_cancel(struct edge_recursord *edge, uint64_t fetch)
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_CANCEL;
     frame.cancel = &cancel;
     (void)ipc_conn_send(edge->conn, &frame.base); /* lost, it costs recursord a fetch nobody waits for */
+}
+
+void edge_recursord_flush(struct edge_recursord *edge)
+{
+    if (edge->conn)
+        (void)ipc_conn_flush(
+            edge->conn); /* an error shows again, and is handled, when the loop comes to it */
 }
 
 bool edge_recursord_met(const struct edge_recursord *edge)

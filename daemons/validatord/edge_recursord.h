@@ -7,7 +7,7 @@
 
 #include "daemons/validatord/core/validator.h"
 
-#define VR_PROTOCOL_VERSION 1u
+#define VR_PROTOCOL_VERSION 2u
 #define VR_WAITING_MAX      4096u /* fetches that wait for recursord to come back */
 
 struct validatord;
@@ -24,5 +24,7 @@ void edge_recursord_free(struct edge_recursord *edge);
 /* 0; 1: too many are waiting, or memory is short: the fetch will not happen. */
 int edge_recursord_fetch(struct edge_recursord *edge, const struct val_action *action, mono_ns now);
 void edge_recursord_cancel(struct edge_recursord *edge, uint64_t fetch);
+/* Sends what is queued, in one batch. */
+void edge_recursord_flush(struct edge_recursord *edge);
 bool edge_recursord_met(const struct edge_recursord *edge);
 struct edge_recursord_stats edge_recursord_stats(const struct edge_recursord *edge);

@@ -115,6 +115,8 @@ static int on_core_timer(void *userdata)
 void loop_settle(struct validatord *v)
 {
     loop_drain(v);
+    edge_recursord_flush(v->recursord); /* first: its answers take longest */
+    edge_netd_flush(v->netd);
     verify_pool_kick(v->pool);
     if (v->view_open)
         writer_view_end(v->writer);

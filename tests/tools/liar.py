@@ -240,7 +240,7 @@ class Edge:
 
     def __init__(self, connection, truth, lie):
         self.connection, self.truth, self.lie = connection, truth, lie
-        self.send(1, field(1, 1))
+        self.send(1, field(1, 2))
 
     def send(self, body, content):
         self.connection.send(field(body, content))

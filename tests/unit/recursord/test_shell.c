@@ -324,6 +324,14 @@ static void ask(int fd, uint64_t id, const char *qname, uint32_t wall_ms)
     send_frame(fd, &frame);
 }
 
+/* The end of a fetch: a frame of its own, or in that of its last evidence. */
+static const Holdfast__Vr__Done *done_in(const Holdfast__Vr__VrFrame *frame)
+{
+    if (frame->body_case == HOLDFAST__VR__VR_FRAME__BODY_EVIDENCE)
+        return frame->evidence->done;
+    return frame->body_case == HOLDFAST__VR__VR_FRAME__BODY_DONE ? frame->done : NULL;
+}
+
 /* The evidence and outcome of one fetch. */
 static uint32_t collect(struct world *w, int fd, uint64_t id, unsigned *ret_evidence, uint32_t *ret_transport)
 {
@@ -337,8 +345,10 @@ static uint32_t collect(struct world *w, int fd, uint64_t id, unsigned *ret_evid
             assert_true(frame->evidence->message.len > 12);
             *ret_transport = frame->evidence->transport;
             *ret_evidence += 1;
-        } else if (frame->body_case == HOLDFAST__VR__VR_FRAME__BODY_DONE && frame->done->fetch_id == id) {
-            uint32_t outcome = frame->done->outcome;
+        }
+        const Holdfast__Vr__Done *done = done_in(frame);
+        if (done && done->fetch_id == id) {
+            uint32_t outcome = done->outcome;
             holdfast__vr__vr_frame__free_unpacked(frame, NULL);
             return outcome;
         }
@@ -411,8 +421,9 @@ static void many_questions_at_once_share_the_connection_too(void **state)
     while (done < 30) {
         Holdfast__Vr__VrFrame *frame = next_frame(w, w->edge);
         assert_non_null(frame);
-        if (frame->body_case == HOLDFAST__VR__VR_FRAME__BODY_DONE) {
-            assert_int_equal(frame->done->outcome, REC_DONE_ANSWERED);
+        const Holdfast__Vr__Done *end = done_in(frame);
+        if (end) {
+            assert_int_equal(end->outcome, REC_DONE_ANSWERED);
             done++;
         }
         holdfast__vr__vr_frame__free_unpacked(frame, NULL);

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "common/wire/build.h"
+#include "daemons/validatord/edge_recursord.h"
 #include "proto/config.pb-c.h"
 #include "proto/netd_validatord.pb-c.h"
 #include "proto/validatord_recursord.pb-c.h"
@@ -199,9 +200,9 @@ void meet_recursord(struct fixture *f)
     f->recursord = accept_one(f->recursord_listen);
     in = receive_vr(f->recursord);
     assert_int_equal(in->body_case, HOLDFAST__VR__VR_FRAME__BODY_HELLO);
-    assert_int_equal(in->hello->protocol_version, 1);
+    assert_int_equal(in->hello->protocol_version, VR_PROTOCOL_VERSION);
     holdfast__vr__vr_frame__free_unpacked(in, NULL);
-    hello.protocol_version = 1;
+    hello.protocol_version = VR_PROTOCOL_VERSION;
     out.body_case = HOLDFAST__VR__VR_FRAME__BODY_HELLO;
     out.hello = &hello;
     send_frame(f->recursord, &out.base);
@@ -293,8 +294,14 @@ void send_done(int recursord, uint64_t fetch, uint32_t outcome)
 
 void send_answer(int recursord, uint64_t fetch)
 {
+    send_answer_with_end(recursord, fetch, 0);
+}
+
+void send_answer_with_end(int recursord, uint64_t fetch, uint64_t ended)
+{
     static const uint8_t address[4] = {192, 0, 2, 1}, root[1] = {0}, server[4] = {198, 41, 0, 4};
     Holdfast__Vr__Evidence evidence = HOLDFAST__VR__EVIDENCE__INIT;
+    Holdfast__Vr__Done done = HOLDFAST__VR__DONE__INIT;
     Holdfast__Vr__VrFrame frame = HOLDFAST__VR__VR_FRAME__INIT;
     uint8_t wire[512];
     struct builder b;
@@ -308,6 +315,9 @@ void send_answer(int recursord, uint64_t fetch)
     evidence.cut = (ProtobufCBinaryData){.len = 1, .data = (uint8_t *)root};
     evidence.server = (ProtobufCBinaryData){.len = 4, .data = (uint8_t *)server};
     evidence.message = (ProtobufCBinaryData){.len = build_end(&b), .data = wire};
+    done.fetch_id = ended;
+    done.ede_code = 0xffff;
+    evidence.done = ended ? &done : NULL;
     frame.body_case = HOLDFAST__VR__VR_FRAME__BODY_EVIDENCE;
     frame.evidence = &evidence;
     send_frame(recursord, &frame.base);

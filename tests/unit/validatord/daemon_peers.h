@@ -58,6 +58,8 @@ uint64_t page_epoch(const struct fixture *f);
 /* As recursord. An answer is an A record from the root's server, unsigned: fine while validation is off. */
 uint64_t expect_fetch(int recursord);
 void send_answer(int recursord, uint64_t fetch);
+/* The same, with the end of fetch `ended` in the frame; 0: none. */
+void send_answer_with_end(int recursord, uint64_t fetch, uint64_t ended);
 void send_done(int recursord, uint64_t fetch, uint32_t outcome);
 
 /* As holdfastctl. */

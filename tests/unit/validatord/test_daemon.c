@@ -90,6 +90,22 @@ static void recursord_that_sends_what_cannot_be_is_left_and_asked_again(void **s
     expect_verdict(f->netd, 9, RCODE_NOERROR);
 }
 
+static void fetch_may_end_in_the_frame_of_its_answer_and_no_other_fetch(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t fetch;
+
+    ask(f->netd, 9, question, sizeof(question));
+    fetch = expect_fetch(f->recursord);
+    send_answer_with_end(f->recursord, fetch, fetch + 1);
+    expect_closed(f->recursord);
+    close(f->recursord);
+    meet_recursord(f);
+    fetch = expect_fetch(f->recursord);
+    send_answer_with_end(f->recursord, fetch, fetch);
+    expect_verdict(f->netd, 9, RCODE_NOERROR);
+}
+
 static void answers_to_fetches_nobody_made_change_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -247,6 +263,7 @@ int main(int argc, char **argv)
         T(failed_fetch_is_a_servfail),
         T(netd_that_sends_what_cannot_be_is_left_and_met_again),
         T(recursord_that_sends_what_cannot_be_is_left_and_asked_again),
+        T(fetch_may_end_in_the_frame_of_its_answer_and_no_other_fetch),
         T(answers_to_fetches_nobody_made_change_nothing),
         T(question_asked_while_recursord_is_away_is_answered_when_it_is_back),
         T(verdict_for_a_netd_that_is_gone_does_not_reach_the_next),
