@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +14,17 @@
 #include "common/sandbox/sandbox.h"
 #include "daemons/validatord/cache_file.h"
 #include "daemons/validatord/control.h"
+
+/* Those we may run on, which a container or a unit file may have cut to fewer than there are: more threads
+ * than that would only take turns. */
+static unsigned usable_processors(void)
+{
+    cpu_set_t set;
+    int count =
+        sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+    return (unsigned)MAX(count, 1);
+}
 
 static int open_core(struct validatord *v)
 {
@@ -25,8 +37,7 @@ static int open_core(struct validatord *v)
         return -ENOMEM;
     val_core_set_epoch(v->core, v->epoch);
     /* The loop and netd's workers need the rest of the machine. */
-    r = verify_pool_new(v->daemon.event, (unsigned)MAX(sysconf(_SC_NPROCESSORS_ONLN), 1),
-                        &loop_verify_handlers, v, &v->pool);
+    r = verify_pool_new(v->daemon.event, usable_processors(), &loop_verify_handlers, v, &v->pool);
     if (r < 0)
         log_error("cannot start the verifying threads: %s", strerror(-r));
     return r;

@@ -33,8 +33,9 @@ struct verify_pool {
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t work;
     struct queue todo, done;
-    unsigned unannounced; /* submitted since the last kick; the loop's alone */
+    unsigned idle; /* threads that wait for work */
     bool stop;
+    struct queue submitted; /* since the last kick; the loop's alone, as is what follows */
     unsigned thread_count;
     pthread_t threads[VERIFY_POOL_MAX_THREADS];
     struct verifier *verifiers[VERIFY_POOL_MAX_THREADS];
@@ -71,6 +72,17 @@ static struct check *queue_take(struct queue *queue)
     return check;
 }
 
+/* All of `from` to the end of `queue`. */
+static void queue_move(struct queue *queue, struct queue *from)
+{
+    if (!from->first)
+        return;
+    *queue->end = from->first;
+    queue->end = from->end;
+    queue->count += from->count;
+    queue_init(from);
+}
+
 static struct check *queue_take_all(struct queue *queue)
 {
     struct check *first = queue->first;
@@ -91,8 +103,11 @@ static void *run_thread(void *arg)
     (void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + VERIFY_POOL_NICE);
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (!pool->stop && !pool->todo.first)
+        while (!pool->stop && !pool->todo.first) {
+            pool->idle++;
             pthread_cond_wait(&pool->work, &pool->lock);
+            pool->idle--;
+        }
         if (pool->stop)
             break;
         /* A fair share of a small burst, so that the other threads have some of it too. */
@@ -178,6 +193,7 @@ int verify_pool_new(sd_event *event, unsigned threads, const struct verify_pool_
     pool->ctx = ctx;
     queue_init(&pool->todo);
     queue_init(&pool->done);
+    queue_init(&pool->submitted);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pool->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -218,6 +234,7 @@ void verify_pool_free(struct verify_pool *pool)
     }
     free_checks(queue_take_all(&pool->todo));
     free_checks(queue_take_all(&pool->done));
+    free_checks(queue_take_all(&pool->submitted));
     sd_event_source_disable_unref(pool->wake);
     if (pool->wake_fd >= 0)
         close(pool->wake_fd);
@@ -233,22 +250,22 @@ int verify_pool_submit(struct verify_pool *pool, uint64_t id, const struct verif
     if (!check)
         return -ENOMEM;
     *check = (struct check){.id = id, .request = *request};
-    pthread_mutex_lock(&pool->lock);
-    queue_put(&pool->todo, check);
-    pthread_mutex_unlock(&pool->lock);
-    pool->unannounced++;
+    queue_put(&pool->submitted, check);
     return 0;
 }
 
 void verify_pool_kick(struct verify_pool *pool)
 {
-    if (!pool->unannounced)
+    size_t wake, count = pool->submitted.count;
+
+    if (!count)
         return;
     pthread_mutex_lock(&pool->lock);
-    if (pool->unannounced == 1)
-        pthread_cond_signal(&pool->work);
-    else
-        pthread_cond_broadcast(&pool->work);
+    queue_move(&pool->todo, &pool->submitted);
+    wake = MIN(count, (size_t)pool->idle);
     pthread_mutex_unlock(&pool->lock);
-    pool->unannounced = 0;
+    /* A thread at work looks for more before it waits: only those that wait are woken, and no more than there
+     * are checks. */
+    while (wake--)
+        pthread_cond_signal(&pool->work);
 }
