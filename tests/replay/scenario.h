@@ -47,9 +47,9 @@ enum rpl_match {
 struct rpl_entry {
     struct rpl_entry *next;
     unsigned match;
-    int ede;                          /* with RPL_EDE: the code wanted; -1: any */
+    int ede;                                /* with RPL_EDE: the code wanted; -1: any */
     bool copy_id, copy_query, edns, silent; /* silent: takes the question and never answers */
-    uint16_t flags;                   /* QR AA TC RD RA AD CD of the REPLY line */
+    uint16_t flags;                         /* QR AA TC RD RA AD CD of the REPLY line */
     uint8_t opcode;
     uint16_t rcode;
     bool want_do;
@@ -116,7 +116,7 @@ struct scenario {
     struct play_server *servers;
     struct rpl_range *ranges;
     struct rpl_step *steps;
-    bool sections;          /* its options stand in sections: testbound's dialect, else Deckard's */
+    bool sections;         /* its options stand in sections: testbound's dialect, else Deckard's */
     char error[512];       /* where and what, when reading failed */
     char unsupported[512]; /* what it uses that has no counterpart here; empty: nothing */
 };
