@@ -34,7 +34,7 @@ static int make(const char *name, size_t size, int seals, int *ret_fd, void **re
 
 int shared_memory_init(struct shared_memory *shared)
 {
-    void *page, *sketch;
+    void *page = NULL, *sketch = NULL;
     int r;
 
     *shared = (struct shared_memory){.page_fd = -1, .sketch_fd = -1};
