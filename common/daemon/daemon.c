@@ -16,8 +16,9 @@
 
 #include "holdfast_config.h"
 
-#define KEEP_FREE_BYTES (16 << 20) /* at the end of the heap; what a burst of some thousand questions needs  \
-                                    */
+#define KEEP_FREE_BYTES                                                                                      \
+    (16 << 20) /* at the end of the heap; what a burst of some thousand questions needs                      \
+                */
 #define GROW_BYTES (256 << 10)
 
 static void usage(const char *program, FILE *out)
