@@ -11,7 +11,7 @@
 #include "daemons/validatord/validatord.h"
 #include "proto/validatord_recursord.pb-c.h"
 
-#define AVOID_MAX    32u /* as many as recursord reads */
+#define AVOID_MAX    32u  /* as many as recursord reads */
 #define EDE_TEXT_MAX 160u /* as the protocol says */
 
 /* A packed Fetch frame that waits for recursord. */
