@@ -110,7 +110,7 @@ struct task {
     size_t avoid_count;
     struct address only; /* family 0: any server of the cut */
     enum rec_transport only_transport;
-    bool to_referral;    /* to the name itself: that is the answer */
+    bool to_referral; /* to the name itself: that is the answer */
     bool restarted, forward_failed;
     bool parent_side;        /* a look-up of the address that the parent of the name's zone has */
     const uint8_t *alias_of; /* the NS name asked for first, when it is an alias */
