@@ -226,14 +226,34 @@ static int judge_data(struct val_core *core, struct probe *probe, struct probe_a
     return verdict(probe, ask, VAL_PROBE_INVALID, &why);
 }
 
-/* A referral for what had failed: a zone below this one answers for it, and is not what is probed. What hides
- * there fails again by itself. */
+/* Do the records speak for a zone below this one? A server may have both, and then answers for what is the
+ * child's where it would have referred. */
+static bool is_childs(const struct probe *probe, const struct probe_ask *ask)
+{
+    const struct rrset *first = &ask->finding.main.items[0];
+    const uint8_t *signer = evidence_signer(&ask->finding.main, ask->qname, false, probe->zone);
+
+    if (signer)
+        return name_is_below(signer, probe->zone);
+    if (is_negative(ask))
+        return first->type == TYPE_SOA && name_is_below(first->owner, probe->zone);
+    return ask->qtype == TYPE_DS && first->type == TYPE_CNAME; /* no cut is there, nor a DS */
+}
+
+/* What had failed, and is answered for by a zone below this one, with a referral or itself: that is not what
+ * is probed. What hides there fails again by itself. */
 static int is_elsewhere(struct probe *probe, const struct probe_ask *ask, bool *ret_elsewhere)
 {
     struct referral referral;
 
     *ret_elsewhere = false;
-    if (ask->number < ASK_TARGETS || ask->finding.kind != FINDING_NODATA || ask->finding.main.count)
+    if (ask->number < ASK_TARGETS || ask->finding.kind == FINDING_GARBAGE)
+        return 0;
+    if (ask->finding.main.count) {
+        *ret_elsewhere = is_childs(probe, ask);
+        return 0;
+    }
+    if (ask->finding.kind != FINDING_NODATA)
         return 0;
     int r =
         referral_make(probe->job.arena, ask->fetch.message, ask->qname, ask->qtype, probe->zone, &referral);
