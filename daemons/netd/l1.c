@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <urcu/urcu-memb.h>
 
 #include "daemons/netd/tsan_rcu.h"
@@ -156,12 +157,14 @@ struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
     size_t sets = L1_MIN_SETS;
     while (sets < cap_bytes / L1_SET_BYTES)
         sets *= 2;
-    l1->sets = aligned_alloc(L1_LINE, sets * sizeof(*l1->sets));
-    if (!l1->sets) {
+    /* Of the kernel, which zeroes each page when it is first touched: 8 MiB at a start would be waited for.
+     */
+    l1->sets =
+        mmap(NULL, sets * sizeof(*l1->sets), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (l1->sets == MAP_FAILED) {
         free(l1);
         return NULL;
     }
-    memset(l1->sets, 0, sets * sizeof(*l1->sets));
     l1->set_mask = sets - 1;
     l1->secret = key;
     l1->cap_bytes = cap_bytes;
@@ -191,7 +194,7 @@ void l1_free(struct l1 *l1)
 {
     if (!l1)
         return;
-    for (size_t n = 0; n <= l1->set_mask; n++) {
+    for (size_t n = 0; n <= l1->set_mask && l1->stats.entries; n++) {
         for (unsigned way = 0; way < L1_WAYS; way++) {
             if (atomic_load(&l1->sets[n].ways[way]))
                 way_clear(l1, &l1->sets[n], way);
@@ -199,7 +202,7 @@ void l1_free(struct l1 *l1)
     }
     urcu_memb_barrier(); /* every call_rcu above has run */
     pthread_mutex_destroy(&l1->fill);
-    free(l1->sets);
+    munmap(l1->sets, (l1->set_mask + 1) * sizeof(*l1->sets));
     free(l1);
 }
 

@@ -128,7 +128,8 @@ struct verifier {
     EVP_MD *sha1, *sha256, *sha384, *sha512;
     EVP_MD_CTX *context;
     struct siphash_key hash_key;
-    EVP_PKEY *p256, *p384; /* any key of the curve: the others are copies of it with another point */
+    EVP_PKEY *p256, *p384; /* any key of the curve, made when it is first needed: a start must not wait for
+                            * it. The others are copies of it with another point. */
     struct ready_key keys[VERIFIER_KEYS];
 };
 
@@ -174,9 +175,7 @@ int verifier_new(struct verifier **ret_verifier)
     v->sha384 = EVP_MD_fetch(NULL, "SHA384", NULL);
     v->sha512 = EVP_MD_fetch(NULL, "SHA512", NULL);
     v->context = EVP_MD_CTX_new();
-    v->p256 = curve_new("P-256");
-    v->p384 = curve_new("P-384");
-    if (!v->sha1 || !v->sha256 || !v->sha384 || !v->sha512 || !v->context || !v->p256 || !v->p384 ||
+    if (!v->sha1 || !v->sha256 || !v->sha384 || !v->sha512 || !v->context ||
         getrandom(&v->hash_key, sizeof(v->hash_key), 0) != (ssize_t)sizeof(v->hash_key)) {
         verifier_free(v);
         return -ENOTSUP;
@@ -253,12 +252,14 @@ static EVP_PKEY *rsa_key(struct slice bytes)
 
 /* RFC 6605 4: x and y side by side; SEC 1 wants 0x04 before them. A point off the curve is refused by
  * OpenSSL. Setting a curve up costs OpenSSL a third of a signature check, copying one next to nothing. */
-static EVP_PKEY *ecdsa_key(EVP_PKEY *curve, struct slice bytes)
+static EVP_PKEY *ecdsa_key(const char *group, EVP_PKEY **curve, struct slice bytes)
 {
     uint8_t point[97];
     EVP_PKEY *key;
 
-    if (bytes.size >= sizeof(point) || !(key = EVP_PKEY_dup(curve)))
+    if (!*curve)
+        *curve = curve_new(group);
+    if (!*curve || bytes.size >= sizeof(point) || !(key = EVP_PKEY_dup(*curve)))
         return NULL;
     point[0] = 4;
     memcpy(point + 1, bytes.data, bytes.size);
@@ -268,13 +269,13 @@ static EVP_PKEY *ecdsa_key(EVP_PKEY *curve, struct slice bytes)
     return NULL;
 }
 
-static EVP_PKEY *make_key(const struct verifier *v, uint8_t algorithm, struct slice bytes)
+static EVP_PKEY *make_key(struct verifier *v, uint8_t algorithm, struct slice bytes)
 {
     switch (algorithm) {
     case ALG_ECDSAP256:
-        return ecdsa_key(v->p256, bytes);
+        return ecdsa_key("P-256", &v->p256, bytes);
     case ALG_ECDSAP384:
-        return ecdsa_key(v->p384, bytes);
+        return ecdsa_key("P-384", &v->p384, bytes);
     case ALG_ED25519:
         return EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, bytes.data, bytes.size);
     case ALG_ED448:
