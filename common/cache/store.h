@@ -17,6 +17,8 @@
 #include "common/cache/view.h"
 
 #define STORE_READER_LEASE_MS 500u /* DESIGN invariant 2 */
+/* In CACHE_META: the number of the last batch, which the writer's owner counts. */
+#define STORE_SEQUENCE_KEY    "sequence"
 #define STORE_SWEEP_START_PCT 80u
 #define STORE_SWEEP_STOP_PCT  70u
 

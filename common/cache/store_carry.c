@@ -18,7 +18,6 @@
 #define CARRY_MAX        4096u /* records: a thousand NTAs may be in force, and a trust point has one each */
 #define CARRY_BYTES      (4u << 20) /* of them */
 #define CARRY_ARENA      65536u
-#define STORE_SEQUENCE   "sequence" /* of validatord's writer */
 
 struct carried_record {
     uint32_t db, key_size, value_size; /* the bytes follow, in this order */
@@ -90,7 +89,7 @@ static bool take_table(struct carry *carry, MDB_txn *txn, enum cache_db db, stru
 /* The epoch and the commit sequence, so that they do not fall, and what an operator switched. */
 static void take_meta(struct carry *carry, MDB_txn *txn)
 {
-    static const char *const names[] = {STORE_SEQUENCE, STALE_SWITCH_KEY};
+    static const char *const names[] = {STORE_SEQUENCE_KEY, STALE_SWITCH_KEY};
     MDB_dbi dbi;
     MDB_val key = store_text("epoch"), value;
     if (mdb_dbi_open(txn, store_db_name(CACHE_META), 0, &dbi))

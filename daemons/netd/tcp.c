@@ -299,7 +299,8 @@ static void serve_buffer(struct worker *worker, struct tcp_conn *conn)
         size_t size = (size_t)conn->in[at] << 8 | conn->in[at + 1];
         if (conn->in_size - at - 2 < size)
             break;
-        struct served served = {.client = conn->client};
+        struct served served;
+        served.client = conn->client; /* the question is hundreds of octets: not zeroed for nothing */
         size_t replied = serve_receive(worker, slice_make(conn->in + at + 2, size), NETD_TCP, &served,
                                        worker->scratch, sizeof(worker->scratch));
         if (served.wanted)

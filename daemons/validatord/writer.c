@@ -14,8 +14,7 @@
 #include "common/cache/memstore.h"
 #include "common/ipc/shared.h"
 
-#define WRITER_NICE  3          /* below the loop, above the verifiers: what is not committed costs memory */
-#define SEQUENCE_KEY "sequence" /* in CACHE_META: of the batch that it was committed with */
+#define WRITER_NICE 3 /* below the loop, above the verifiers: what is not committed costs memory */
 /* Between the number that a run left and the first of the next: more than verdicts can have carried beyond
  * the last commit, which is one for each batch that failed. */
 #define SEQUENCE_STEP (UINT64_C(1) << 32)
@@ -208,7 +207,7 @@ static int start_commit(struct writer *w)
     (void)memstore_each(batch->entries, add_write, batch);
     batch->writes[batch->count++] =
         (struct cache_write){.db = CACHE_META,
-                             .key = slice_make(SEQUENCE_KEY, strlen(SEQUENCE_KEY)),
+                             .key = slice_make(STORE_SEQUENCE_KEY, strlen(STORE_SEQUENCE_KEY)),
                              .value = slice_make(&batch->sequence, sizeof(batch->sequence)),
                              .epoch = batch->epoch};
     w->committing = true;
@@ -314,7 +313,8 @@ static uint64_t first_sequence(struct writer *w)
 
     if (store_read_begin(w->store, clock_mono(), &view))
         return w->config.commit_sequence;
-    if (view.get(view.ctx, CACHE_META, slice_make(SEQUENCE_KEY, strlen(SEQUENCE_KEY)), &value) == 0 &&
+    if (view.get(view.ctx, CACHE_META, slice_make(STORE_SEQUENCE_KEY, strlen(STORE_SEQUENCE_KEY)), &value) ==
+            0 &&
         value.size == sizeof(left))
         memcpy(&left, value.data, sizeof(left));
     store_read_end(w->store);

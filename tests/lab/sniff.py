@@ -74,7 +74,11 @@ class Sniffer:
                 if question and question[1].startswith(MARK):
                     self.seen += 1
                 elif question:
-                    self.log.append(question)
+                    self.take(packet, question)
+
+    def take(self, packet, question):
+        """Of each packet that asks something; question as parse_packet() gives it."""
+        self.log.append(question)
 
     def settle(self):
         """Returns when every packet sent before this call is in the log: a packet of our own comes last."""

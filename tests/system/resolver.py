@@ -2,11 +2,11 @@
 
 import os
 import re
-import signal
 import subprocess
 import time
 
 import asker
+import processes
 import world
 
 PROGRAMS = ("holdfastd", "holdfastctl", "holdfast-netd", "holdfast-validatord", "holdfast-recursord")
@@ -118,17 +118,7 @@ class Resolver:
         """kill -9 of all processes at once."""
         if self.process is None:
             return
-        victims = [self.process.pid] + list(self.pids().values())
-        for pid in victims:
-            os.kill(pid, signal.SIGSTOP)      # so that nobody sees another one die
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-        for pid in victims[1:]:
-            for _ in range(200):
-                if not os.path.exists("/proc/%d" % pid):
-                    break
-                time.sleep(0.01)
+        processes.kill_at_once(self.process, self.pids().values())
         self.process = None
 
     def ctl(self, *args, timeout=30, **kw):

@@ -3,16 +3,14 @@ standard deviations wide and more: a sound generator fails them once in ten mill
 
 import collections
 import math
-import socket
 import struct
-import threading
 
 import pytest
 
 import asker
 import conftest
+import sniff
 
-ETH_P_ALL, PACKET_OUTGOING = 3, 4
 NAMES = 400
 BUCKETS, CHI_SQUARE_MOST = 16, 65.0      # 15 degrees of freedom; more than that comes once in 30 million
 SIGMAS = 6
@@ -38,31 +36,13 @@ def name_as_sent(message):
     return ".".join(labels)
 
 
-class Watch:
-    """Every question that leaves over UDP, byte for byte. Made inside the resolver's namespace."""
+class Watch(sniff.Sniffer):
+    """Every question that leaves over UDP, byte for byte."""
 
-    def __init__(self, interface="toservers"):
-        self.questions, self.running = [], True
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
-        self.socket.bind((interface, 0))
-        self.socket.settimeout(0.2)
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _run(self):
-        while self.running:
-            try:
-                packet, address = self.socket.recvfrom(2048)
-            except socket.timeout:
-                continue
-            found = udp_payload(packet) if address[2] == PACKET_OUTGOING else None
-            if found:
-                self.questions.append(Question(found[0], struct.unpack("!H", found[1][:2])[0], name_as_sent(found[1])))
-
-    def close(self):
-        self.running = False
-        self.thread.join()
-        self.socket.close()
+    def take(self, packet, question):
+        found = udp_payload(packet)
+        if found:
+            self.log.append(Question(found[0], struct.unpack("!H", found[1][:2])[0], name_as_sent(found[1])))
 
 
 def chi_square(values, least, most):
@@ -83,9 +63,9 @@ def asked_by(maker, names, label):
         results = asker.ask_many([(n, "A") for n in names], port=resolver.port, timeout=15, retry_s=16)
         assert all(r is not None and r.answer for r, _ in results)
         resolver.stop()
+        return watch.since(0)
     finally:
         watch.close()
-    return watch.questions
 
 
 @pytest.fixture(scope="module")

@@ -260,7 +260,8 @@ static int denial_key(const uint8_t *zone, const struct rrset *rrset, enum cache
  */
 static bool is_optout(const struct rrset *rrset)
 {
-    return rrset->type == TYPE_NSEC3 && rrset->rdata[0].size > 1 && (rrset->rdata[0].data[1] & 1);
+    return rrset->type == TYPE_NSEC3 && rrset->rdata[0].size > 1 &&
+           (rrset->rdata[0].data[1] & NSEC3_FLAG_OPTOUT);
 }
 
 void val_entries_denials(struct val_core *core, struct job *job, const uint8_t *zone,

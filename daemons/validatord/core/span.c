@@ -7,7 +7,6 @@
 
 #define SPAN_ARENA_BYTES 65536u
 #define SPANS_MAX        100000u /* counted in some 100 ms; the whole of a TLD of millions is never kept */
-#define NSEC3_OPT_OUT    1u
 
 /* The first 8 octets of a hash: as fine as a share of the whole needs. */
 static uint64_t head(const uint8_t *hash)
@@ -25,7 +24,7 @@ static uint64_t span(const struct cache_rr *rr, struct slice key, size_t prefix,
     const struct rdata *rdata = &rr->rrset.rdata[0];
 
     if (rr->rrset.count != 1 || rr->rrset.security != SECURITY_SECURE || rr->signature_expires.s <= now.s ||
-        rdata->size < 6u || !(rdata->data[1] & NSEC3_OPT_OUT))
+        rdata->size < 6u || !(rdata->data[1] & NSEC3_FLAG_OPTOUT))
         return 0;
     size_t at = 5u + rdata->data[4]; /* behind the salt: the length of the next hash */
     if (rdata->size < at + 21u || rdata->data[at] != 20 || key.size < prefix + 8u + 20u)

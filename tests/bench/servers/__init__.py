@@ -4,9 +4,10 @@ thread, a cache that holds everything that is asked, and no log of questions."""
 import importlib
 import os
 import shutil
-import signal
 import subprocess
 import time
+
+import processes
 
 ALL = ("holdfast", "unbound", "bind", "kresd", "pdns")
 PEERS = ALL[1:]
@@ -22,15 +23,6 @@ def tasks_ns(pid):
     except (FileNotFoundError, ProcessLookupError):
         pass
     return total
-
-
-def children_of(pid):
-    found = []
-    for task in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/children" % (pid, task)) as f:
-            for child in map(int, f.read().split()):
-                found += [child] + children_of(child)
-    return found
 
 
 def pss_kib(pid):
@@ -92,7 +84,7 @@ class Server:
         return json.loads(text) if process.returncode == 0 else None
 
     def pids(self):
-        return [self.process.pid] + children_of(self.process.pid)
+        return [self.process.pid] + processes.children_of(self.process.pid)
 
     def cpu_ns(self):
         return sum(map(tasks_ns, self.pids()))
@@ -105,30 +97,14 @@ class Server:
         return None
 
     def stop(self):
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self.process is not None:
+            processes.stop(self.process, 20)
         self.process = None
 
     def kill(self):
         """kill -9 of all its processes at once."""
-        if self.process is None:
-            return
-        pids = self.pids()
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
-        self.process.wait()
-        deadline = time.monotonic() + 10
-        while any(os.path.exists("/proc/%d" % pid) for pid in pids) and time.monotonic() < deadline:
-            time.sleep(0.005)
+        if self.process is not None:
+            processes.kill_at_once(self.process, processes.children_of(self.process.pid))
         self.process = None
 
 

@@ -5,11 +5,11 @@ import ctypes
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 
+import processes
 import wire
 import world
 
@@ -64,45 +64,15 @@ class Resolver:
                 return False
 
     def stop(self):
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        if self.process is not None:
+            processes.stop(self.process, 10)
         self.process = None
 
     def kill(self):
         """kill -9 of all of it at once."""
-        if self.process is None:
-            return
-        victims = [self.process.pid] + self.children()
-        for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in victims:
-                try:
-                    os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
-        self.process.wait()
-        for pid in victims[1:]:
-            for _ in range(200):
-                if not os.path.exists("/proc/%d" % pid):
-                    break
-                time.sleep(0.01)
+        if self.process is not None:
+            processes.kill_at_once(self.process, processes.children_of(self.process.pid))
         self.process = None
-
-    def children(self):
-        found = []
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open("/proc/%s/stat" % entry) as f:
-                        if int(f.read().rsplit(")", 1)[1].split()[1]) == self.process.pid:
-                            found.append(int(entry))
-                except OSError:
-                    pass
-        return found
 
     def new_boot_id(self):
         """From the next start on, the resolver sees another boot id, as after a reboot."""
