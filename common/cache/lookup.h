@@ -80,3 +80,9 @@ int cache_zone_get(const struct lookup *lookup, const uint8_t *zone, struct cach
  * CACHE_MISS when no ancestor has one, or -ENOMEM. */
 int cache_nsec3_spans(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name,
                       int64_t max_age_s, struct rrset_list *ret_list);
+/* The validated NSEC or NSEC3 record of zone, stored after `since`, however old, by which there is no
+ * delegation at name (whose parent zone is): the name is absent, or exists without NS. An opt-out span shows
+ * nothing of the kind. Few records of before that lie in its span are passed over. 0, CACHE_MISS or -ENOMEM.
+ */
+int cache_cut_denied(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name, wall_s since,
+                     struct cache_rr *ret_rr);

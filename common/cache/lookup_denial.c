@@ -178,3 +178,29 @@ int search_denial(struct search *search, const uint8_t *name, uint16_t qtype)
             return r < 0 ? r : SEARCH_NONE;
     }
 }
+
+bool search_key_before(struct slice key, struct cache_key *ret_key)
+{
+    if (key.size == 0 || key.size > CACHE_KEY_MAX)
+        return false;
+    memcpy(ret_key->bytes, key.data, key.size);
+    ret_key->size = (uint16_t)key.size;
+    if (ret_key->bytes[key.size - 1] == 0) {
+        ret_key->size--;
+        return ret_key->size > 0;
+    }
+    ret_key->bytes[key.size - 1]--;
+    memset(ret_key->bytes + key.size, 0xff, CACHE_KEY_MAX - key.size);
+    ret_key->size = CACHE_KEY_MAX;
+    return true;
+}
+
+int cache_cut_denied(const struct lookup *lookup, const uint8_t *zone, const uint8_t *name, wall_s since,
+                     struct cache_rr *ret_rr)
+{
+    struct lookup any = *lookup;
+    struct search search = {.lookup = &any, .stale_s = INT64_MAX};
+    any.refresh = false;
+    int r = search_nsec_no_cut(&search, zone, name, since, ret_rr);
+    return r == CACHE_MISS ? search_nsec3_no_cut(&search, zone, name, since, ret_rr) : r;
+}

@@ -129,3 +129,44 @@ int search_nsec(struct search *search, const uint8_t *zone, const uint8_t *name,
     r = denial_finish(search, zone, RCODE_NOERROR, records, 1);
     return r == SEARCH_NONE ? SEARCH_BARRED : r;
 }
+
+int search_nsec_no_cut(struct search *search, const uint8_t *zone, const uint8_t *name, wall_s since,
+                       struct cache_rr *ret_rr)
+{
+    const struct cache_view *view = search->lookup->view;
+    struct cache_key sought;
+    if (cache_key_nsec(zone, name, &sought))
+        return CACHE_MISS;
+    for (unsigned i = 0; i < SEARCH_OLDER_MAX; i++) {
+        struct denial_record record = {0};
+        struct slice key, value;
+        uint8_t owner[NAME_MAX];
+        int r = view->seek_le(view->ctx, CACHE_NSEC, cache_key_slice(&sought), &key, &value);
+        if (r || cache_key_to_owner(key, zone, owner))
+            return r < 0 ? r : CACHE_MISS;
+        record.owner = arena_copy(search->lookup->arena, owner, name_size(owner));
+        if (!record.owner)
+            return -ENOMEM;
+        r = search_get_rr(search, CACHE_NSEC, key, value, record.owner, TYPE_NSEC, &record.rr,
+                          &record.usable);
+        if (r == 0 && record.rr.stored.s > since.s)
+            r = parse(search, zone, &record);
+        else if (r >= 0)
+            r = CACHE_MISS;
+        if (r < 0)
+            return r;
+        if (r == 0) {
+            bool own = name_equal(record.owner, name);
+            bool denied = own ? !denial_record_has(&record, TYPE_NS)
+                              : covers(&record, zone, name) &&
+                                    (!name_is_below(name, record.owner) || denial_speaks_below(&record));
+            if (!denied)
+                return CACHE_MISS;
+            *ret_rr = record.rr;
+            return 0;
+        }
+        if (!search_key_before(key, &sought))
+            return CACHE_MISS;
+    }
+    return CACHE_MISS;
+}

@@ -59,9 +59,9 @@ static const uint8_t *make_owner(struct arena *arena, const uint8_t *zone, const
     return owner;
 }
 
-/* The usable record of the chain under this key. 0, SEARCH_NONE or -errno. */
-static int load(struct search *search, const struct chain *chain, struct slice key, struct slice value,
-                struct denial_record *ret_record)
+/* The record of the chain under this key, past its signature too. 0, SEARCH_NONE or -errno. */
+static int load_any(struct search *search, const struct chain *chain, struct slice key, struct slice value,
+                    struct denial_record *ret_record)
 {
     struct denial_record record = {0};
     struct nsec3_parsed parsed;
@@ -74,13 +74,27 @@ static int load(struct search *search, const struct chain *chain, struct slice k
         search_get_rr(search, CACHE_NSEC3, key, value, record.owner, TYPE_NSEC3, &record.rr, &record.usable);
     if (r)
         return r < 0 ? r : SEARCH_NONE;
-    if (!record.usable.signed_now || record.rr.rrset.count != 1 ||
-        nsec3_parse(&record.rr.rrset.rdata[0], &parsed) || parsed.next.size != HASH_SIZE)
+    if (record.rr.rrset.count != 1 || nsec3_parse(&record.rr.rrset.rdata[0], &parsed) ||
+        parsed.next.size != HASH_SIZE)
         return SEARCH_NONE;
     record.optout = parsed.flags & NSEC3_FLAG_OPTOUT;
     memcpy(record.next_hash, parsed.next.data, HASH_SIZE);
     record.bitmap = parsed.bitmap.data;
     record.bitmap_size = parsed.bitmap.size;
+    *ret_record = record;
+    return 0;
+}
+
+/* As above, if it is signed now. */
+static int load(struct search *search, const struct chain *chain, struct slice key, struct slice value,
+                struct denial_record *ret_record)
+{
+    struct denial_record record;
+    int r = load_any(search, chain, key, value, &record);
+    if (r)
+        return r;
+    if (!record.usable.signed_now)
+        return SEARCH_NONE;
     *ret_record = record;
     return 0;
 }
@@ -306,6 +320,83 @@ int cache_nsec3_spans(const struct lookup *lookup, const uint8_t *zone, const ui
         }
         if (key.size < prefix.size + 8u ||
             cache_key_after_prefix(slice_make(key.data, prefix.size + 8u), &from))
+            break;
+    }
+    return CACHE_MISS;
+}
+
+/* No record of the name's hash and no opt-out: the zone has neither the name nor a cut there, whatever
+ * encloses it. */
+static int chain_no_cut(struct search *search, const struct chain *chain, const uint8_t *name, wall_s since,
+                        struct cache_rr *ret_rr)
+{
+    const struct lookup *lookup = search->lookup;
+    uint8_t hash[HASH_SIZE];
+    struct cache_key sought = chain->prefix;
+    struct slice prefix = cache_key_slice(&chain->prefix);
+    bool wrapped = false;
+    if (!budget_take(lookup->nsec3_budget, 1) ||
+        lookup->nsec3_hash(lookup->nsec3_ctx, name, chain->algorithm, chain->iterations, chain->salt, hash) ||
+        sought.size + HASH_SIZE > CACHE_KEY_MAX)
+        return CACHE_MISS;
+    memcpy(sought.bytes + sought.size, hash, HASH_SIZE);
+    sought.size = (uint16_t)(sought.size + HASH_SIZE);
+    for (unsigned i = 0; i < SEARCH_OLDER_MAX; i++) {
+        struct denial_record record;
+        struct slice key, value;
+        int r = lookup->view->seek_le(lookup->view->ctx, CACHE_NSEC3, cache_key_slice(&sought), &key, &value);
+        if (r < 0)
+            return r;
+        if (r || !cache_key_has_prefix(key, prefix)) {
+            /* before the first: the last one's span may wrap around */
+            if (wrapped)
+                return CACHE_MISS;
+            wrapped = true;
+            sought = chain->prefix;
+            memset(sought.bytes + prefix.size, 0xff, HASH_SIZE);
+            sought.size = (uint16_t)(prefix.size + HASH_SIZE);
+            continue;
+        }
+        r = load_any(search, chain, key, value, &record);
+        if (r < 0)
+            return r;
+        if (r == 0 && record.rr.stored.s > since.s) {
+            const uint8_t *owner = key.data + prefix.size;
+            bool own = memcmp(owner, hash, HASH_SIZE) == 0;
+            if (own ? denial_record_has(&record, TYPE_NS)
+                    : record.optout || !covers(owner, record.next_hash, hash))
+                return CACHE_MISS;
+            *ret_rr = record.rr;
+            return 0;
+        }
+        if (!search_key_before(key, &sought))
+            return CACHE_MISS;
+    }
+    return CACHE_MISS;
+}
+
+int search_nsec3_no_cut(struct search *search, const uint8_t *zone, const uint8_t *name, wall_s since,
+                        struct cache_rr *ret_rr)
+{
+    const struct lookup *lookup = search->lookup;
+    struct cache_key prefix, from;
+    if (!lookup->nsec3_hash || !lookup->nsec3_budget || cache_key_name(zone, &prefix))
+        return CACHE_MISS;
+    from = prefix;
+    for (unsigned i = 0; i < PARAMETERS_MAX; i++) {
+        struct chain chain = {.zone = zone};
+        struct slice key, value;
+        int r = lookup->view->seek_ge(lookup->view->ctx, CACHE_NSEC3, cache_key_slice(&from), &key, &value);
+        if (r || !cache_key_has_prefix(key, cache_key_slice(&prefix)))
+            return r < 0 ? r : CACHE_MISS;
+        bool more = key.size >= prefix.size + 8u &&
+                    !cache_key_after_prefix(slice_make(key.data, prefix.size + 8u), &from);
+        r = open_chain(search, key, value, prefix.size, &chain);
+        if (r == 0)
+            r = chain_no_cut(search, &chain, name, since, ret_rr);
+        if (r <= 0)
+            return r;
+        if (!more)
             break;
     }
     return CACHE_MISS;

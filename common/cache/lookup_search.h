@@ -107,6 +107,15 @@ int denial_wildcard(struct search *search, const uint8_t *zone, const uint8_t *n
 int search_nsec(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype);
 int search_nsec3(struct search *search, const uint8_t *zone, const uint8_t *name, uint16_t qtype);
 
+/* As cache_cut_denied(), by records of one kind. The search takes records of any age. */
+int search_nsec_no_cut(struct search *search, const uint8_t *zone, const uint8_t *name, wall_s since,
+                       struct cache_rr *ret_rr);
+int search_nsec3_no_cut(struct search *search, const uint8_t *zone, const uint8_t *name, wall_s since,
+                        struct cache_rr *ret_rr);
+#define SEARCH_OLDER_MAX 16u /* records of before that are passed over on the way back to a later one */
+/* The greatest key below this one, as far as keys go. False: there is none. */
+bool search_key_before(struct slice key, struct cache_key *ret_key);
+
 /* The RDATA, RFC 5155 3.2. 0, or 1: malformed. */
 struct nsec3_parsed {
     uint8_t algorithm, flags;

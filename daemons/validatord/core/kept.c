@@ -324,7 +324,12 @@ static int begin(struct val_core *core, struct zone *zone, bool *ret_none)
     struct zone *parent;
     bool none;
 
-    int r = kept_ds_known(core, rec) ? find_parent(core, zone, kept_signer(zone), &parent) : 1;
+    int r = val_kept_denied(core, &zone->job, zone->job.name);
+    if (r != 0) {
+        *ret_none = true;
+        return r < 0 ? r : WAIT_NONE;
+    }
+    r = kept_ds_known(core, rec) ? find_parent(core, zone, kept_signer(zone), &parent) : 1;
     if (r < 0)
         return r;
     if (r == 0 && rec->ds_state == DS_SECURE) {

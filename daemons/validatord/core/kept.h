@@ -22,6 +22,10 @@ bool val_kept_outweighs(const struct val_core *core, const struct zone *zone, wa
  * but for a DS that was signed later than the denial. */
 void val_cuts_denied(struct val_core *core, struct task *task);
 
+/* Has the parent of the cut at name, or of one above it, denied it since what is kept of it was validated, by
+ * a record that lies in the cache? 1: it has; 0; -ENOMEM. */
+int val_kept_denied(struct val_core *core, const struct job *by, const uint8_t *name);
+
 /* kept_cut.c: where a fetch starts. */
 struct cut {
     const uint8_t *name; /* pointer into the name that was asked for; NULL: recursord's own knowledge */

@@ -104,6 +104,9 @@ int val_cut_kept(struct val_core *core, const struct job *owner, const uint8_t *
         /* What is in force needs no keeping: the parent's own word led there, or will. */
         if (r != 0 || !kept_delegation_known(core, &rec) || is_left(core, rec.ns_stored, rec.ns_expires))
             continue;
+        r = val_kept_denied(core, owner, at);
+        if (r != 0)
+            return r;
         take_main(&rec, ret_cut);
         ret_cut->name = at;
         ret_cut->expires = rec.ns_expires;
