@@ -1,14 +1,15 @@
 #pragma once
-/* Cache values: versioned, checksummed (XXH3-64 over key and value), bounds-checked on every read.
+/* Cache values: versioned, checksummed (XXH3 over key and value), bounds-checked on every read.
  *
- * A value that does not check out is a miss and a counter, never a crash. Formats are little-endian fixed
- * fields followed by RDATA. Encoders write into an arena; decoders point into the value. DESIGN 4. */
+ * A value that does not check out is a miss and a counter, never a crash. entry_codec.h has the layout.
+ * Encoders write into an arena; decoders point into the value, but put signatures together in the arena.
+ * DESIGN 4. */
 
 #include "common/cache/key.h"
 #include "common/wire/answer.h"
 #include "common/wire/rrset.h"
 
-#define CACHE_FORMAT_VERSION 1u
+#define CACHE_FORMAT_VERSION 2u    /* 31 at most: it shares an octet */
 #define CACHE_ENTRY_MAX      8192u /* bytes; THREATS: CacheFlush. Bigger is answered but not kept */
 #define CACHE_RDATA_MAX      100u  /* records of an RRset kept; THREATS: CacheFlush */
 #define CACHE_NS_MAX         20u   /* of a delegation; THREATS: CacheFlush */
@@ -164,7 +165,7 @@ int cache_anchor_encode(struct arena *arena, struct slice key, const struct cach
                         struct slice *ret_value);
 
 /* Decoders: 0; CACHE_MISS: damaged (checksum, version, bounds); -ENOMEM. Names and RDATA point into value,
- * arrays are in the arena. owner and type are those of the key that was asked for. */
+ * arrays and signatures are in the arena. owner and type are those of the key that was asked for. */
 int cache_rr_decode(struct arena *arena, struct slice key, struct slice value, const uint8_t *owner,
                     uint16_t type, struct cache_rr *ret_rr);
 int cache_neg_decode(struct arena *arena, struct slice key, struct slice value, struct cache_neg *ret_neg);

@@ -4,7 +4,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-uint64_t entry_checksum(struct slice key, struct slice body)
+uint32_t entry_checksum(struct slice key, struct slice value)
 {
-    return XXH3_64bits_withSeed(body.data, body.size, XXH3_64bits(key.data, key.size));
+    assert(value.size >= ENTRY_CHECKSUM);
+    return (uint32_t)XXH3_64bits_withSeed(value.data + ENTRY_CHECKSUM, value.size - ENTRY_CHECKSUM,
+                                          XXH3_64bits(key.data, key.size));
 }

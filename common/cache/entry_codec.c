@@ -5,13 +5,21 @@
 
 #include "common/wire/rdata.h"
 
-static void store_le(uint8_t *p, uint64_t number, unsigned octets)
+/* The first octet of an RRset. */
+#define SET_SECURITY   0x03u
+#define SET_RANK_SHIFT 2
+#define SET_RANK       0x07u /* behind the shift */
+#define SET_CLASS      0x20u /* it is not IN, and follows */
+#define SET_WILDCARD   0x40u /* wildcard_labels follow */
+#define SET_COUNTS     0x80u /* of RDATA and of signatures, follow: they are not one each */
+
+void entry_store_le(uint8_t *p, uint64_t number, unsigned octets)
 {
     for (unsigned i = 0; i < octets; i++)
         p[i] = (uint8_t)(number >> (8 * i));
 }
 
-static uint64_t load_le(const uint8_t *p, unsigned octets)
+uint64_t entry_load_le(const uint8_t *p, unsigned octets)
 {
     uint64_t number = 0;
     for (unsigned i = 0; i < octets; i++)
@@ -33,31 +41,59 @@ void entry_put(struct entry_out *out, const void *bytes, size_t size)
 void entry_put_uint(struct entry_out *out, uint64_t number, unsigned octets)
 {
     uint8_t bytes[8];
-    store_le(bytes, number, octets);
+    entry_store_le(bytes, number, octets);
     entry_put(out, bytes, octets);
 }
 
+void entry_put_number(struct entry_out *out, uint64_t number)
+{
+    uint8_t bytes[10];
+    unsigned size = 0;
+    for (; number > 0x7f; number >>= 7)
+        bytes[size++] = (uint8_t)(0x80 | (number & 0x7f));
+    bytes[size++] = (uint8_t)number;
+    entry_put(out, bytes, size);
+}
+
+/* 0, -1, 1, -2 ... as 0, 1, 2, 3 ... */
+static uint64_t zigzag(int64_t number)
+{
+    return number < 0 ? ~((uint64_t)number << 1) : (uint64_t)number << 1;
+}
+
+static int64_t zagzig(uint64_t number)
+{
+    return (int64_t)(number & 1 ? ~(number >> 1) : number >> 1);
+}
+
+void entry_put_near(struct entry_out *out, uint32_t number, uint32_t base)
+{
+    entry_put_number(out, zigzag((int32_t)(number - base)));
+}
+
+/* 0 is 0 ("not known"), another time 1 and its difference to the header's. */
 void entry_put_time(struct entry_out *out, wall_s time)
 {
     if (time.s < 0 || time.s > ENTRY_TIME_MAX)
         out->failed = true;
-    entry_put_uint(out, (uint64_t)time.s, 8);
+    else
+        entry_put_number(out, time.s == 0 ? 0 : 1 + zigzag(time.s - out->expires.s));
 }
 
 void entry_begin(struct entry_out *out, enum entry_kind kind, wall_s expires)
 {
     out->size = 0;
-    out->failed = false;
-    entry_put_uint(out, 0, 8);
-    entry_put_uint(out, CACHE_FORMAT_VERSION, 1);
-    entry_put_uint(out, kind, 1);
-    entry_put_uint(out, 0, 2);
-    entry_put_time(out, expires);
+    out->failed = expires.s < 0 || expires.s > ENTRY_TIME_MAX;
+    out->expires = expires;
+    out->ttl = 0;
+    entry_put_uint(out, 0, ENTRY_CHECKSUM);
+    entry_put_uint(out, ENTRY_WHAT(kind), 1);
+    entry_put_uint(out, (uint64_t)expires.s, 5);
 }
 
 static void put_rdata(struct entry_out *out, const struct rdata *rdata)
 {
-    entry_put_uint(out, rdata->size, 2);
+    entry_put_number(out, rdata->size);
     entry_put(out, rdata->data, rdata->size);
 }
 
@@ -67,19 +103,28 @@ void entry_put_rrset(struct entry_out *out, const struct rrset *rrset)
         out->failed = true;
         return;
     }
-    entry_put_uint(out, rrset->type, 2);
-    entry_put_uint(out, rrset->class, 2);
-    entry_put_uint(out, rrset->ttl, 4);
-    entry_put_uint(out, rrset->sig_ttl, 4);
-    entry_put_uint(out, rrset->rank, 1);
-    entry_put_uint(out, rrset->security, 1);
-    entry_put_uint(out, rrset->wildcard_labels, 1);
-    entry_put_uint(out, rrset->count, 1);
-    entry_put_uint(out, rrset->sig_count, 1);
+    bool counts = rrset->count != 1 || rrset->sig_count != 1;
+    entry_put_uint(out,
+                   (unsigned)rrset->security | (unsigned)rrset->rank << SET_RANK_SHIFT |
+                       (rrset->class != CLASS_IN ? SET_CLASS : 0) |
+                       (rrset->wildcard_labels ? SET_WILDCARD : 0) | (counts ? SET_COUNTS : 0),
+                   1);
+    entry_put_number(out, rrset->type);
+    if (rrset->class != CLASS_IN)
+        entry_put_number(out, rrset->class);
+    if (rrset->wildcard_labels)
+        entry_put_uint(out, rrset->wildcard_labels, 1);
+    if (counts) {
+        entry_put_uint(out, rrset->count, 1);
+        entry_put_uint(out, rrset->sig_count, 1);
+    }
+    entry_put_near(out, rrset->ttl, out->ttl);
+    if (rrset->sig_count)
+        entry_put_near(out, rrset->sig_ttl, rrset->ttl);
     for (unsigned i = 0; i < rrset->count; i++)
         put_rdata(out, &rrset->rdata[i]);
     for (unsigned i = 0; i < rrset->sig_count; i++)
-        put_rdata(out, &rrset->sig[i]);
+        entry_put_sig(out, rrset, &rrset->sig[i]);
 }
 
 void entry_put_owned_rrset(struct entry_out *out, const struct rrset *rrset)
@@ -103,7 +148,7 @@ int entry_seal(struct entry_out *out, struct arena *arena, struct slice key, str
 {
     if (out->failed)
         return 1;
-    store_le(out->bytes, entry_checksum(key, slice_make(out->bytes + 8, out->size - 8)), 8);
+    entry_store_le(out->bytes, entry_checksum(key, slice_make(out->bytes, out->size)), ENTRY_CHECKSUM);
     const uint8_t *copy = arena_copy(arena, out->bytes, out->size);
     if (!copy)
         return -ENOMEM;
@@ -114,13 +159,14 @@ int entry_seal(struct entry_out *out, struct arena *arena, struct slice key, str
 int entry_open(struct arena *arena, struct slice key, struct slice value, enum entry_kind kind,
                struct entry_in *ret_in)
 {
-    if (value.size < ENTRY_HEADER || value.size > CACHE_ENTRY_MAX || value.data[8] != CACHE_FORMAT_VERSION ||
-        value.data[9] != kind || value.data[10] || value.data[11])
+    if (value.size < ENTRY_HEADER || value.size > CACHE_ENTRY_MAX ||
+        value.data[ENTRY_CHECKSUM] != ENTRY_WHAT(kind) ||
+        entry_load_le(value.data, ENTRY_CHECKSUM) != entry_checksum(key, value))
         return CACHE_MISS;
-    if (load_le(value.data, 8) != entry_checksum(key, slice_make(value.data + 8, value.size - 8)))
-        return CACHE_MISS;
-    *ret_in =
-        (struct entry_in){.arena = arena, .at = value.data + ENTRY_HEADER, .end = value.data + value.size};
+    *ret_in = (struct entry_in){.arena = arena,
+                                .at = value.data + ENTRY_HEADER,
+                                .end = value.data + value.size,
+                                .expires = cache_value_expires(value)};
     return 0;
 }
 
@@ -138,61 +184,104 @@ const uint8_t *entry_get(struct entry_in *in, size_t size)
 uint64_t entry_get_uint(struct entry_in *in, unsigned octets)
 {
     const uint8_t *bytes = entry_get(in, octets);
-    return bytes ? load_le(bytes, octets) : 0;
+    return bytes ? entry_load_le(bytes, octets) : 0;
+}
+
+uint64_t entry_get_number(struct entry_in *in)
+{
+    uint64_t number = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        const uint8_t *octet = entry_get(in, 1);
+        if (!octet)
+            return 0;
+        number |= (uint64_t)(*octet & 0x7f) << shift;
+        if (!(*octet & 0x80))
+            return number;
+    }
+    in->failed = true;
+    return 0;
+}
+
+uint32_t entry_get_near(struct entry_in *in, uint32_t base)
+{
+    return base + (uint32_t)zagzig(entry_get_number(in));
 }
 
 wall_s entry_get_time(struct entry_in *in)
 {
-    uint64_t s = entry_get_uint(in, 8);
-    if (s > (uint64_t)ENTRY_TIME_MAX) {
+    uint64_t number = entry_get_number(in);
+    if (number == 0)
+        return (wall_s){0};
+    /* The first bound keeps the sum from overflow. */
+    int64_t s = number > UINT64_C(1) << 43 ? -1 : in->expires.s + zagzig(number - 1);
+    if (s < 0 || s > ENTRY_TIME_MAX) {
         in->failed = true;
         s = 0;
     }
-    return (wall_s){.s = (int64_t)s};
+    return (wall_s){.s = s};
 }
 
-static void get_rdatas(struct entry_in *in, uint16_t type, unsigned count, struct rdata **ret_rdata)
+static struct rdata *get_array(struct entry_in *in, unsigned count)
 {
     struct rdata *rdata = arena_array(in->arena, count ? count : 1, sizeof(*rdata));
-    if (!rdata) {
+    if (!rdata)
         in->starved = in->failed = true;
+    return rdata;
+}
+
+static void get_rdata(struct entry_in *in, uint16_t type, struct rdata *ret_rdata)
+{
+    uint64_t size = entry_get_number(in);
+    if (size > UINT16_MAX) {
+        in->failed = true;
         return;
     }
-    for (unsigned i = 0; i < count; i++) {
-        rdata[i].size = (uint16_t)entry_get_uint(in, 2);
-        rdata[i].data = entry_get(in, rdata[i].size);
-        if (in->failed)
-            return;
-        if (rdata_check_received(type, &rdata[i])) {
-            in->failed = true;
-            return;
-        }
-    }
-    *ret_rdata = rdata;
+    ret_rdata->size = (uint16_t)size;
+    ret_rdata->data = entry_get(in, ret_rdata->size);
+    if (!in->failed && rdata_check_received(type, ret_rdata))
+        in->failed = true;
+}
+
+static uint16_t get_u16(struct entry_in *in)
+{
+    uint64_t number = entry_get_number(in);
+    if (number > UINT16_MAX)
+        in->failed = true;
+    return (uint16_t)number;
 }
 
 void entry_get_rrset(struct entry_in *in, const uint8_t *owner, struct rrset *ret_rrset)
 {
-    struct rrset rrset = {.owner = owner};
-    rrset.type = (uint16_t)entry_get_uint(in, 2);
-    rrset.class = (uint16_t)entry_get_uint(in, 2);
-    rrset.ttl = (uint32_t)entry_get_uint(in, 4);
-    rrset.sig_ttl = (uint32_t)entry_get_uint(in, 4);
-    unsigned rank = (unsigned)entry_get_uint(in, 1), security = (unsigned)entry_get_uint(in, 1);
-    rrset.wildcard_labels = (uint8_t)entry_get_uint(in, 1);
-    rrset.count = (uint16_t)entry_get_uint(in, 1);
-    rrset.sig_count = (uint16_t)entry_get_uint(in, 1);
-    if (in->failed || rank > RANK_ANSWER || security > SECURITY_SECURE || !rrset.count ||
-        rrset.count > CACHE_RDATA_MAX || rrset.sig_count > ENTRY_SIGS_MAX ||
-        rrset.wildcard_labels > 1 + NAME_MAX_LABELS) {
+    unsigned head = (unsigned)entry_get_uint(in, 1), rank = head >> SET_RANK_SHIFT & SET_RANK;
+    struct rrset rrset = {.owner = owner,
+                          .class = CLASS_IN,
+                          .count = 1,
+                          .sig_count = 1,
+                          .rank = (enum rank)rank,
+                          .security = (enum security)(head & SET_SECURITY)};
+    rrset.type = get_u16(in);
+    if (head & SET_CLASS)
+        rrset.class = get_u16(in);
+    if (head & SET_WILDCARD)
+        rrset.wildcard_labels = (uint8_t)entry_get_uint(in, 1);
+    if (head & SET_COUNTS) {
+        rrset.count = (uint16_t)entry_get_uint(in, 1);
+        rrset.sig_count = (uint16_t)entry_get_uint(in, 1);
+    }
+    rrset.ttl = entry_get_near(in, in->ttl);
+    if (rrset.sig_count)
+        rrset.sig_ttl = entry_get_near(in, rrset.ttl);
+    if (in->failed || rank > RANK_ANSWER || !rrset.count || rrset.count > CACHE_RDATA_MAX ||
+        rrset.sig_count > ENTRY_SIGS_MAX || rrset.wildcard_labels > 1 + NAME_MAX_LABELS) {
         in->failed = true;
         return;
     }
-    rrset.rank = (enum rank)rank;
-    rrset.security = (enum security)security;
-    get_rdatas(in, rrset.type, rrset.count, &rrset.rdata);
-    if (!in->failed)
-        get_rdatas(in, TYPE_RRSIG, rrset.sig_count, &rrset.sig);
+    rrset.rdata = get_array(in, rrset.count);
+    rrset.sig = get_array(in, rrset.sig_count);
+    for (unsigned i = 0; i < rrset.count && !in->failed; i++)
+        get_rdata(in, rrset.type, &rrset.rdata[i]);
+    for (unsigned i = 0; i < rrset.sig_count && !in->failed; i++)
+        entry_get_sig(in, &rrset, &rrset.sig[i]);
     if (!in->failed)
         *ret_rrset = rrset;
 }
@@ -252,8 +341,7 @@ uint32_t cache_ttl_left(wall_s stored, wall_s expires, wall_s now)
 
 wall_s cache_value_expires(struct slice value)
 {
-    int64_t s = value.size < ENTRY_HEADER ? 0 : (int64_t)load_le(value.data + 12, 8);
-    return (wall_s){.s = s < 0 || s > ENTRY_TIME_MAX ? 0 : s};
+    return (wall_s){.s = value.size < ENTRY_HEADER ? 0 : (int64_t)entry_load_le(value.data + 5, 5)};
 }
 
 int cache_blob_encode(struct arena *arena, struct slice key, struct slice blob, struct slice *ret_value)

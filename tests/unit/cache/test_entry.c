@@ -130,6 +130,55 @@ static void rdata_that_nobody_reads_is_kept_whatever_its_shape(void **state)
     same_rrset(&txt, &back.rrset);
 }
 
+/* An address with a P-256 signature: 4 octets of data, 64 of signature, and not many more. */
+static void what_can_be_told_from_the_rest_takes_no_room(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t sig[18 + 9 + 64] = {0, TYPE_A, 13, 2, 0, 0, 2, 0x58, 0x65, 0, 0, 0, 0x64, 0xf0, 0, 0, 1, 2};
+    memcpy(sig + 18, "\7example", 9);
+    for (unsigned i = 27; i < sizeof(sig); i++)
+        sig[i] = (uint8_t)(3 * i);
+    struct rrset rrset = fx_rrset(f, "www.example.", TYPE_A);
+    fx_rdata(f, &rrset, "\xc0\x00\x02\x02", 4);
+    rrset.sig = &(struct rdata){.data = sig, .size = sizeof(sig)};
+    rrset.sig_count = 1;
+    rrset.ttl = rrset.sig_ttl = 600;
+    struct cache_rr rr = fx_rr_entry(&rrset, 10, 600), back;
+    rr.original_ttl = 600;
+    struct cache_key key;
+    struct slice value;
+    assert_int_equal(cache_key_rr(rrset.owner, TYPE_A, &key), 0);
+    assert_int_equal(cache_rr_encode(f->arena, cache_key_slice(&key), &rr, &value), 0);
+    assert_in_range(value.size, 4 + 64, 4 + 64 + 42);
+    assert_int_equal(cache_rr_decode(f->arena, cache_key_slice(&key), value, rrset.owner, TYPE_A, &back), 0);
+    same_rrset(&rr.rrset, &back.rrset);
+    assert_int_equal(back.original_ttl, 600);
+}
+
+/* A signer in capitals, of another zone, of more labels than the owner; a type that is not the set's; no
+ * RRSIG at all inside. Whatever was accepted is given out as it came. */
+static void a_signature_of_another_shape_is_read_back_too(void **state)
+{
+    static const char *const signers[] = {"\7Example", "\7example", "\3com", "\1a\3www\7example", ""};
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < 2 * ARRAY_SIZE(signers); i++) {
+        const char *signer = signers[i / 2];
+        uint8_t sig[18 + 20 + 5] = {
+            0, i % 2 ? TYPE_MX : TYPE_A, 8, 2, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 1,
+            2};
+        memcpy(sig + 18, signer, strlen(signer) + 1);
+        struct rrset rrset = fx_rrset(f, "www.example.", TYPE_A);
+        fx_rdata(f, &rrset, "\xc0\x00\x02\x02", 4);
+        rrset.sig = &(struct rdata){.data = sig, .size = (uint16_t)(18 + strlen(signer) + 1 + 5)};
+        rrset.sig_count = 1;
+        struct cache_rr rr = fx_rr_entry(&rrset, 0, 60), back;
+        struct slice value, key = slice_make("key", 3);
+        assert_int_equal(cache_rr_encode(f->arena, key, &rr, &value), 0);
+        assert_int_equal(cache_rr_decode(f->arena, key, value, rrset.owner, TYPE_A, &back), 0);
+        same_rrset(&rr.rrset, &back.rrset);
+    }
+}
+
 static void a_negative_entry_is_read_back_with_its_reasons(void **state)
 {
     struct fixture *f = *state;
@@ -407,15 +456,14 @@ static void a_forged_value_with_a_right_checksum_never_leads_outside(void **stat
     uint64_t seed = 21;
     for (unsigned i = 0; i < count; i++)
         for (unsigned round = 0; round < 20000; round++) {
-            size_t size =
-                values[i].size - (round % 4 ? 0 : random_up_to(&seed, (uint32_t)values[i].size - 20));
+            size_t size = values[i].size -
+                          (round % 4 ? 0 : random_up_to(&seed, (uint32_t)values[i].size - ENTRY_HEADER));
             uint8_t *copy = malloc(size);
             memcpy(copy, values[i].data, size);
             for (unsigned n = random_up_to(&seed, 3); n-- > 0;)
-                copy[8 + random_up_to(&seed, (uint32_t)size - 8)] = (uint8_t)random_next(&seed);
-            uint64_t sum = entry_checksum(key, slice_make(copy + 8, size - 8));
-            for (unsigned n = 0; n < 8; n++)
-                copy[n] = (uint8_t)(sum >> (8 * n));
+                copy[ENTRY_CHECKSUM + random_up_to(&seed, (uint32_t)size - ENTRY_CHECKSUM)] =
+                    (uint8_t)random_next(&seed);
+            entry_store_le(copy, entry_checksum(key, slice_make(copy, size)), ENTRY_CHECKSUM);
             decode_all(f, key, slice_make(copy, size));
             free(copy);
             arena_reset(f->arena);
@@ -450,6 +498,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_rrset_is_read_back_with_proof_and_times, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(rdata_that_nobody_reads_is_kept_whatever_its_shape, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(what_can_be_told_from_the_rest_takes_no_room, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_signature_of_another_shape_is_read_back_too, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_negative_entry_is_read_back_with_its_reasons, fixture_setup,
                                         fixture_teardown),

@@ -490,6 +490,7 @@ static void the_closest_cut_is_the_deepest_usable_delegation(void **state)
     const uint8_t *cut, *name = fx_name(f, "www.sub.example.");
     assert_int_equal(cache_closest_cut(&f->lookup, name, &got, &cut), CACHE_MISS);
     root.ns_expires.s = NOW.s + 1000;
+    root.ns.owner = root.ds.owner = root.dnskey.owner = name_root;
     fx_put_zone(f, ".", &root);
     fx_put_zone(f, "example.", &zone);
     fx_put_zone(f, "sub.example.", &not_a_cut);
