@@ -61,17 +61,16 @@ static void add_cached(const struct lookup *lookup, struct builder *b, const uin
         build_rrset(b, SECTION_ADDITIONAL, &rr.rrset, ttl, false, 0);
 }
 
-/* NS of the cut, its glue, and for servers without glue the addresses the cache knows. */
+/* NS of the cut, its glue, and for servers without glue the addresses the cache knows. Built beside the
+ * arena: the room is for the largest, and what lingers with its job should be as small as this one is. */
 static int delegation_make(const struct lookup *lookup, const struct cut *cut, struct slice *ret_delegation)
 {
     struct arena *arena = lookup->arena;
     struct builder b;
-    uint8_t *wire = arena_alloc(arena, DELEGATION_BYTES);
-    if (!wire)
-        return -ENOMEM;
+    uint8_t wire[DELEGATION_BYTES];
     struct rrset ns = cut->ns;
     ns.owner = cut->name;
-    build_begin(&b, wire, DELEGATION_BYTES, 0, FLAG_QR);
+    build_begin(&b, wire, sizeof(wire), 0, FLAG_QR);
     build_question(&b, cut->name, TYPE_NS, CLASS_IN);
     build_rrset(&b, SECTION_AUTHORITY, &ns, ns.ttl, false, 0);
     for (uint32_t i = 0; i < cut->glue.count; i++)
@@ -89,7 +88,10 @@ static int delegation_make(const struct lookup *lookup, const struct cut *cut, s
         add_cached(lookup, &b, kept, TYPE_AAAA);
     }
     size_t size = build_end(&b);
-    *ret_delegation = slice_make(wire, size);
+    const uint8_t *built = arena_copy(arena, wire, size);
+    if (!built)
+        return -ENOMEM;
+    *ret_delegation = slice_make(built, size);
     return 0;
 }
 
