@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* First block: a question that is answered from one or two messages fits, so most arenas are two mallocs. */
+/* Blocks grow, each four times the one before: what a question itself needs fits into the first, what one or
+ * two messages leave of theirs into the second. Rooms that nothing uses are pages that every burst has to
+ * fetch. */
+#define ARENA_FIRST_BYTES 1024u
 #define ARENA_BLOCK_BYTES 8192u
 
 struct block {
@@ -57,7 +60,8 @@ void arena_free(struct arena *arena)
     free(arena);
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+/* size bytes as they come. */
+static void *take(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX - alignof(max_align_t))
         return NULL;
@@ -65,7 +69,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     struct block *block = arena->last;
     if (!block || block->size - block->used < rounded) {
         size_t room = arena->limit - arena->taken;
-        size_t want = MAX(rounded, MIN(room, (size_t)ARENA_BLOCK_BYTES));
+        size_t step = block ? MIN(block->size * 4, (size_t)ARENA_BLOCK_BYTES) : ARENA_FIRST_BYTES;
+        size_t want = MAX(rounded, MIN(room, step));
         struct block *fresh = block_new(arena, want);
         if (!fresh)
             return NULL;
@@ -78,13 +83,20 @@ void *arena_alloc(struct arena *arena, size_t size)
     void *at = block->bytes + block->used;
     block->used += rounded;
     arena->used += rounded;
-    memset(at, 0, rounded);
+    return at;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    void *at = take(arena, size);
+    if (at)
+        memset(at, 0, size);
     return at;
 }
 
 void *arena_copy(struct arena *arena, const void *data, size_t size)
 {
-    void *at = arena_alloc(arena, size ? size : 1);
+    void *at = take(arena, size ? size : 1);
     if (at && size)
         memcpy(at, data, size);
     return at;
@@ -101,13 +113,22 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 void arena_reset(struct arena *arena)
 {
     struct block *keep = arena->first;
-    arena->used = 0;
+
+    /* The largest of the ordinary ones, so that an arena used over and over settles at one block. */
+    for (struct block *block = keep; block; block = block->next)
+        if (block->size > keep->size && block->size <= ARENA_BLOCK_BYTES)
+            keep = block;
+    for (struct block *block = arena->first, *next; block; block = next) {
+        next = block->next;
+        if (block != keep)
+            free(block);
+    }
+    arena->first = arena->last = keep;
+    arena->used = arena->taken = 0;
     if (!keep)
         return;
-    blocks_free(keep->next);
     keep->next = NULL;
     keep->used = 0;
-    arena->last = keep;
     arena->taken = keep->size;
 }
 

@@ -22,7 +22,7 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_copy(struct arena *arena, const void *data, size_t size);
 /* count objects of size bytes each, zeroed, overflow checked. NULL as above. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
-/* Everything allocated so far is given back, the arena stays usable (its first block is kept). */
+/* Everything allocated so far is given back, the arena stays usable (one block of it is kept). */
 void arena_reset(struct arena *arena);
 /* Bytes handed out since the arena was made or reset. */
 size_t arena_used(const struct arena *arena);
