@@ -297,6 +297,8 @@ static int map_server(struct mapping *m, const struct rpl_option *o)
         c->netd.special_use_names = yes(v);
     else if (strcmp(k, "domain-insecure") == 0)
         return add_name(&c->val.insecure_zone_count, m->insecure, v) ? refuse(m, o) : 0;
+    else if (strcmp(k, "network-delay") == 0) /* our own: the player's, options_network_delay_ms() */
+        return 0;
     else if (strcmp(k, "val-nsec3-keysize-iterations") == 0)
         c->val.nsec3_iterations = c->netd.nsec3_iterations = highest_iterations(v);
     else if (strcmp(k, "features") == 0)
@@ -562,4 +564,13 @@ void options_add_zones(const struct scenario *scenario, struct world_config *con
     }
     if (config->rec.hint_count == 0)
         add_real_hints(&config->rec);
+}
+
+uint32_t options_network_delay_ms(const struct scenario *scenario)
+{
+    uint32_t delay_ms = 0;
+    for (const struct rpl_option *option = scenario->options; option; option = option->next)
+        if (strcmp(option->key, "network-delay") == 0)
+            delay_ms = (uint32_t)atoi(option->value);
+    return delay_ms;
 }

@@ -10,3 +10,5 @@ int options_map(const struct scenario *scenario, struct world_config *ret_config
 /* After zones_sign(): the zones' trust anchors, where the options give none; the root zone's servers as
  * hints. */
 void options_add_zones(const struct scenario *scenario, struct world_config *config);
+/* How long a reply is under way, counted from its question; 0: the player's own choice. */
+uint32_t options_network_delay_ms(const struct scenario *scenario);

@@ -12,8 +12,11 @@
 #include "tests/replay/world.h"
 #include "tests/replay/zone.h"
 
-#define NETWORK_DELAY_NS 20000u /* of a reply: so little that a scenario's seconds stay its own */
-#define PATIENCE_S       40u    /* virtual seconds that an answer may take */
+/* From one reply to the next, where the scenario names no round trip: so little that its seconds stay its
+ * own.
+ */
+#define NETWORK_DELAY_NS 20000u
+#define PATIENCE_S       40u /* virtual seconds that an answer may take */
 #define MAX_OUT          2000u
 #define SETTLE_MAX       20000u
 
@@ -26,6 +29,7 @@ struct player {
     char *out[MAX_OUT];              /* what was asked upstream, for the report */
     unsigned out_count, out_counted; /* counted: by SENT */
     bool counting, minimised;
+    uint32_t delay_ms; /* of every reply, so that what is asked at once is answered at once; 0: none */
     struct rpl_entry for_minimised;
 };
 
@@ -123,7 +127,8 @@ static void deliver(struct player *p, struct exchange *exchange, const uint8_t *
         printf("%s\n", text);
         free(text);
     }
-    world_advance_to(p->world, (mono_ns){.ns = world_now(p->world).ns + NETWORK_DELAY_NS});
+    world_advance_to(p->world, p->delay_ms ? mono_add_ms(exchange->sent, p->delay_ms)
+                                           : (mono_ns){.ns = world_now(p->world).ns + NETWORK_DELAY_NS});
     /* The clock moved: a timer may have ended the exchange. */
     LIST_FOREACH (pos, world_exchanges(p->world)) {
         if (CONTAINER_OF(pos, struct exchange, link) == exchange) {
@@ -561,6 +566,7 @@ enum play_result play(const char *path, bool trace)
     options_add_zones(&scenario, &config);
     config.start.s -= 1; /* the world's clock begins at one second */
     player.minimised = config.rec.minimisation != REC_MINIMISE_OFF;
+    player.delay_ms = options_network_delay_ms(&scenario);
     player.world = world_new(&config);
     world_advance_to(player.world, world_now(player.world)); /* what is due at once, such as priming */
     enum play_result result = PLAY_PASSED;
