@@ -12,9 +12,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, QUERY = 1500, BUFFER = 8 << 20 };
+enum { BATCH = 64, QUERY = 1500, BUFFER = 8 << 20, HELD_MAX = 4096 };
+
+/* A reply that is under way: as if the server were that far from who asks. All are under way equally long, so
+ * the oldest is always the first to arrive. */
+struct held {
+    uint64_t due_ns;
+    int fd;
+    struct sockaddr_in peer;
+    size_t size;
+    uint8_t reply[AUTHORITY_REPLY_MAX];
+};
 
 struct server {
+    uint64_t delay_ns; /* 0: replies go at once */
+    struct held *held; /* a ring of HELD_MAX, with a delay */
+    size_t held_first, held_count;
     struct mmsghdr headers[BATCH];
     struct iovec parts[BATCH];
     struct sockaddr_in peers[BATCH];
@@ -34,6 +47,50 @@ static int socket_open(const uint8_t address[4])
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
     return fd;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The replies of a batch, later. What does not fit is lost, as on a full link. */
+static void hold(struct server *s, int fd, unsigned count)
+{
+    uint64_t due_ns = now_ns() + s->delay_ns;
+    for (unsigned i = 0; i < count && s->held_count < HELD_MAX; i++) {
+        struct held *held = &s->held[(s->held_first + s->held_count++) % HELD_MAX];
+        const struct sockaddr_in *peer = s->headers[i].msg_hdr.msg_name;
+        held->due_ns = due_ns;
+        held->fd = fd;
+        held->peer = *peer;
+        held->size = s->parts[i].iov_len;
+        memcpy(held->reply, s->parts[i].iov_base, held->size);
+    }
+}
+
+static void send_due(struct server *s)
+{
+    while (s->held_count && s->held[s->held_first].due_ns <= now_ns()) {
+        struct held *held = &s->held[s->held_first];
+        (void)sendto(held->fd, held->reply, held->size, 0, (struct sockaddr *)&held->peer,
+                     sizeof(held->peer));
+        s->held_first = (s->held_first + 1) % HELD_MAX;
+        s->held_count--;
+    }
+}
+
+/* Until the next held reply is due, or for ever (NULL). */
+static struct timespec *patience(const struct server *s, struct timespec *buffer)
+{
+    if (!s->held_count)
+        return NULL;
+    uint64_t now = now_ns(), due = s->held[s->held_first].due_ns, left = due > now ? due - now : 0;
+    *buffer =
+        (struct timespec){.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)};
+    return buffer;
 }
 
 static void serve_batch(struct server *s, struct authority *authority, enum authority_role role, int fd,
@@ -59,7 +116,9 @@ static void serve_batch(struct server *s, struct authority *authority, enum auth
         out++;
     }
     atomic_fetch_add(&asked[role], (uint64_t)(got > 0 ? got : 0));
-    if (out)
+    if (out && s->delay_ns)
+        hold(s, fd, out);
+    else if (out)
         (void)sendmmsg(fd, s->headers, out, 0);
 }
 
@@ -93,9 +152,11 @@ int main(int argc, char **argv)
     uint8_t addresses[ROLES][4];
     struct pollfd polls[ROLES];
     char text[512];
-    if (argc != 2 + ROLES) {
-        fprintf(stderr, "usage: authority DIRECTORY ROOT-ADDRESS TLD-ADDRESS CHILD-ADDRESS\n"
-                        "writes root.hints, root.anchor and asked into the directory and serves port 53\n");
+    struct timespec buffer;
+    if (argc != 2 + ROLES && argc != 3 + ROLES) {
+        fprintf(stderr, "usage: authority DIRECTORY ROOT-ADDRESS TLD-ADDRESS CHILD-ADDRESS [DELAY-MS]\n"
+                        "writes root.hints, root.anchor and asked into the directory and serves port 53;\n"
+                        "with a delay each reply leaves that long after its question came\n");
         return 2;
     }
     for (unsigned i = 0; i < ROLES; i++) {
@@ -106,6 +167,10 @@ int main(int argc, char **argv)
     struct server *server = calloc(1, sizeof(*server));
     _Atomic uint64_t *asked = counters(argv[1]);
     if (!authority || !server || !asked)
+        return 1;
+    server->delay_ns = argc == 3 + ROLES ? strtoull(argv[2 + ROLES], NULL, 10) * 1000000u : 0;
+    server->held = server->delay_ns ? calloc(HELD_MAX, sizeof(*server->held)) : NULL;
+    if (server->delay_ns && !server->held)
         return 1;
     authority_anchor(authority, text, sizeof(text));
     if (write_file(argv[1], "root.anchor", text) != 0)
@@ -118,7 +183,8 @@ int main(int argc, char **argv)
         if (polls[i].fd < 0)
             return 1;
     }
-    while (poll(polls, ROLES, -1) > 0) {
+    while (ppoll(polls, ROLES, patience(server, &buffer), NULL) >= 0) {
+        send_due(server);
         for (unsigned i = 0; i < ROLES; i++) {
             if (polls[i].revents)
                 serve_batch(server, authority, (enum authority_role)i, polls[i].fd, asked);

@@ -126,6 +126,8 @@ static void open_loop(struct udp *udp, uint64_t start_ns, uint64_t end_ns)
         uint64_t now = clock_ns();
         if (now >= end_ns && (under_way(udp) == 0 || now >= end_ns + LOAD_TIMEOUT))
             return;
+        if (load->names.order == LOAD_ONCE && udp->ended && under_way(udp) == 0)
+            return;
         if (now >= due_ns && due_ns < end_ns && !udp->ended) {
             uint64_t due = (now - due_ns) / step + 1;
             unsigned sent = send_some(udp, &udp->endpoints[turn++ % load->sockets],

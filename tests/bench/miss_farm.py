@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 import time
 
@@ -133,16 +132,3 @@ class Farm(stage.Stage):
 
     hints = property(lambda self: os.path.join(self.tree, "root.hints"))
     anchor = property(lambda self: os.path.join(self.tree, "root.anchor"))
-
-    def sent(self):
-        """Packets that have left for the servers. Replies are small here, so a packet is a question."""
-        with self.world.inside(), open("/proc/thread-self/net/dev") as f:
-            line = next(line for line in f if "toservers:" in line)
-        return int(line.split(":")[1].split()[9])
-
-    def delay(self, milliseconds):
-        """The round trip of every packet between resolver and servers, from now on. Empty string, or why it stays."""
-        with self.world.inside():
-            done = subprocess.run(["tc", "qdisc", "replace", "dev", "toservers", "root", "netem", "limit", "100000", "delay",
-                                   "%gms" % milliseconds], capture_output=True, text=True)
-        return "" if done.returncode == 0 else done.stderr.strip() or "tc failed"

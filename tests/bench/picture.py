@@ -3,7 +3,7 @@
 from xml.sax.saxutils import escape
 
 WIDTH, LEFT, ROW, HEAD = 760, 170, 24, 44
-UNITS = {"cpu_ns": ("us CPU an answer", 1e-3), "p99": ("us, p99", 1.0)}
+UNITS = {"cpu_ns": ("us CPU an answer", 1e-3), "p50": ("us, median", 1.0), "p99": ("us, p99", 1.0)}
 
 
 def group(rounds, y):

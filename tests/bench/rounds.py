@@ -22,7 +22,7 @@ def measure(server, names, *options):
 
 class Rounds:
     def __init__(self, title, what):
-        """what: the figure that ratios are made of, "cpu_ns" or "p99"."""
+        """what: the figure that ratios are made of, "cpu_ns", "p50" or "p99"."""
         self.title, self.what = title, what
         self.rounds = []          # [{server name: result}]
         self.titles = {}
@@ -71,7 +71,7 @@ class Rounds:
 
     def show(self):
         print("\n%s: medians of %d interleaved rounds; ratios of %s" % (self.title, len(self.rounds), {
-            "cpu_ns": "CPU an answer", "p99": "p99"}[self.what]))
+            "cpu_ns": "CPU an answer", "p50": "p50", "p99": "p99"}[self.what]))
         print("%-20s %10s %11s %8s %8s %8s %9s  %s" % ("", "CPU ns", "answers/s", "x echo", "x peer", "p50 us",
                                                        "p99 us", "lost wrong failed"))
         for r in self.summary():

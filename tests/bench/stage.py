@@ -27,7 +27,8 @@ def pinned(core):
 
 
 class Stage:
-    def __init__(self, build, directory):
+    def __init__(self, build, directory, delay_ms=0):
+        """delay_ms: how long the authoritative servers hold each reply back, which is the round trip to them."""
         self.programs = os.path.join(build, "tests", "bench")
         self.build, self.directory = build, directory
         self.server_core, self.load_core = cores()
@@ -35,7 +36,7 @@ class Stage:
         self.world = world.World(directory, [{
             "name": "authority", "addresses": ADDRESSES,
             "command": ["taskset", "-c", str(self.load_core), os.path.join(self.programs, "bench-authority"),
-                        directory] + ADDRESSES}], label="bench")
+                        directory] + ADDRESSES + ([str(delay_ms)] if delay_ms else [])}], label="bench")
 
     hints = property(lambda self: os.path.join(self.directory, "root.hints"))
     anchor = property(lambda self: os.path.join(self.directory, "root.anchor"))
@@ -56,6 +57,12 @@ class Stage:
         with open(os.path.join(self.directory, "asked"), "rb") as f, mmap.mmap(
                 f.fileno(), 24, prot=mmap.PROT_READ) as m:
             return struct.unpack("QQQ", m[:24])
+
+    def sent(self):
+        """Packets that have left for the servers. Replies are small here, so a packet is a question."""
+        with self.world.inside(), open("/proc/thread-self/net/dev") as f:
+            line = next(line for line in f if "toservers:" in line)
+        return int(line.split(":")[1].split()[9])
 
     def program(self, name):
         return os.path.join(self.programs, "bench-" + name)
