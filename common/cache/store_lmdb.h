@@ -90,6 +90,9 @@ int store_sweep_hard(struct store *store, wall_s now);
 
 const char *store_db_name(enum cache_db db);
 
+/* store_pack.c: puts of one database in key order, no key twice. An LMDB result. */
+int store_put_sorted(MDB_txn *txn, MDB_dbi dbi, const struct cache_write *const *writes, size_t count);
+
 /* store_file.c */
 #define STORE_DAMAGED_PREFIX "data.mdb.damaged-"
 /* Runs fn in a child process, for files that may kill who reads them. fn's result is the exit status: that,

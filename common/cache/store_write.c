@@ -117,42 +117,56 @@ static bool is_too_old(const struct cache_write *write, uint64_t epoch)
            write->epoch < epoch;
 }
 
-static int put_batch(struct store *store, MDB_txn *txn, const struct cache_write *const *order, size_t count,
-                     uint64_t epoch, struct store_stats *counters)
+/* Leaves in order[] what is to be done: of several writes for one key the last, none that is too old. */
+static size_t choose(const struct cache_write **order, size_t count, uint64_t epoch,
+                     struct store_stats *counters)
 {
+    size_t chosen = 0;
     for (size_t i = 0; i < count; i++) {
         const struct cache_write *write = order[i];
         if (i + 1 < count && order[i + 1]->db == write->db &&
             cache_key_compare(order[i + 1]->key, write->key) == 0 && !is_too_old(order[i + 1], epoch))
             continue;
-        if (is_too_old(write, epoch)) {
+        if (is_too_old(write, epoch))
             counters->dropped_old_epoch++;
-            continue;
-        }
-        if (!write->key.size || write->key.size > CACHE_KEY_MAX)
-            continue;
-        MDB_val key = store_val(write->key), value = store_val(write->value);
-        int rc = write->remove ? mdb_del(txn, store->dbi[write->db], &key, NULL)
-                               : mdb_put(txn, store->dbi[write->db], &key, &value, 0);
-        if (rc && !(write->remove && rc == MDB_NOTFOUND))
-            return rc;
-        if (write->remove)
-            counters->removes++;
-        else
-            counters->puts++;
+        else if (write->key.size && write->key.size <= CACHE_KEY_MAX)
+            order[chosen++] = write;
     }
-    return 0;
+    return chosen;
+}
+
+static int put_batch(struct store *store, MDB_txn *txn, const struct cache_write *const *order, size_t count,
+                     struct store_stats *counters)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count;) {
+        MDB_dbi dbi = store->dbi[order[i]->db];
+        size_t end = i;
+        for (; end < count && order[end]->db == order[i]->db && !order[end]->remove; end++)
+            ;
+        if (end > i) {
+            rc = store_put_sorted(txn, dbi, order + i, end - i);
+            counters->puts += end - i;
+            i = end;
+        } else {
+            MDB_val key = store_val(order[i++]->key);
+            rc = mdb_del(txn, dbi, &key, NULL);
+            if (rc == MDB_NOTFOUND)
+                rc = 0;
+            counters->removes++;
+        }
+    }
+    return rc;
 }
 
 static int commit_once(struct store *store, const struct cache_write *const *order, size_t count,
-                       uint64_t epoch)
+                       uint64_t epoch, struct store_stats counters)
 {
     MDB_txn *txn;
-    struct store_stats counters = store->counters;
     int r = store_write_begin(store, &txn);
     if (r)
         return r;
-    int rc = put_batch(store, txn, order, count, epoch, &counters);
+    int rc = put_batch(store, txn, order, count, &counters);
     if (rc == 0 && epoch != store->epoch)
         rc = put_meta(store, txn, "epoch", &epoch, sizeof(epoch));
     if (rc) {
@@ -198,9 +212,13 @@ int store_commit(struct store *store, const struct cache_write *writes, size_t c
     for (size_t i = 0; i < count; i++)
         order[i] = &writes[i];
     qsort(order, count, sizeof(*order), compare_writes);
-    int r = commit_once(store, order, count, epoch);
-    if (r == -EFBIG && make_room(store) == 0)
-        r = commit_once(store, order, count, epoch);
+    struct store_stats counters = store->counters;
+    count = choose(order, count, epoch, &counters);
+    int r = commit_once(store, order, count, epoch, counters);
+    if (r == -EFBIG && make_room(store) == 0) {
+        counters.swept = store->counters.swept;
+        r = commit_once(store, order, count, epoch, counters);
+    }
     free(order);
     return r;
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/cache/fixture.h"
+#include "tests/unit/cache/random.h"
 #include "tests/unit/cache/store_fixture.h"
 
 #define FAR_FUTURE (INT64_C(1) << 35)
@@ -359,6 +360,108 @@ static void a_full_map_is_survived(void **state)
     assert_true(stats.swept > 0);
 }
 
+/* Entries "n<number>" of generation `generation`, value of `size` octets that says both. */
+static void put_numbers(struct store_fixture *f, const uint32_t *numbers, uint32_t count, uint32_t generation,
+                        size_t size)
+{
+    struct cache_write *writes = calloc(count, sizeof(*writes));
+    uint8_t(*keys)[16] = calloc(count, sizeof(*keys)), *values = calloc(count, size);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *value = values + (size_t)i * size;
+        int key_size = snprintf((char *)keys[i], sizeof(keys[i]), "n%u", numbers[i]);
+        memcpy(value, &numbers[i], 4);
+        memcpy(value + 4, &generation, 4);
+        writes[(i * 7919u) % count] = (struct cache_write){
+            .db = CACHE_RR, .key = slice_make(keys[i], (size_t)key_size), .value = slice_make(value, size)};
+    }
+    assert_int_equal(store_commit(f->store, writes, count, 0, sf_now()), 0);
+    free(values);
+    free(keys);
+    free(writes);
+}
+
+struct seen_numbers {
+    const uint32_t *generations; /* of each number; 0: it was never put */
+    uint32_t limit, count;
+};
+
+static int see_number(void *ctx, enum cache_db db, struct slice key, struct slice value)
+{
+    struct seen_numbers *seen = ctx;
+    uint32_t number, generation;
+    char text[16];
+    if (db != CACHE_RR)
+        return 1;
+    memcpy(&number, value.data, 4);
+    memcpy(&generation, value.data + 4, 4);
+    int size = snprintf(text, sizeof(text), "n%u", number);
+    assert_true(number < seen->limit);
+    assert_int_equal(key.size, size);
+    assert_memory_equal(key.data, text, key.size);
+    assert_int_equal(generation, seen->generations[number]);
+    seen->count++;
+    return 0;
+}
+
+static void look_at_numbers(struct store_fixture *f, struct seen_numbers *seen)
+{
+    uint32_t there = 0;
+    seen->count = 0;
+    assert_true(store_walk(f->store, CACHE_RR, (struct slice){0}, seen->limit + 1, see_number, seen) >= 0);
+    for (uint32_t i = 0; i < seen->limit; i++)
+        there += seen->generations[i] != 0;
+    assert_int_equal(seen->count, there);
+}
+
+/* As a zone's names come when they are asked by number: each new ten lie between two that are there. */
+static void names_that_come_in_order_fill_their_pages(void **state)
+{
+    struct store_fixture *f = *state;
+    enum { NUMBERS = 20000, BATCH = 400, VALUE = 110 };
+    uint32_t numbers[BATCH], *generations = calloc(NUMBERS, sizeof(*generations));
+    struct seen_numbers seen = {.generations = generations, .limit = NUMBERS};
+    struct store_stats stats;
+    uint64_t octets = 0;
+    sf_open_sized(f, 64u << 20);
+    for (uint32_t number = 0; number < NUMBERS;) {
+        for (unsigned i = 0; i < BATCH; i++, number++) {
+            char text[16];
+            numbers[i] = number;
+            generations[number] = 1;
+            octets += 10 + VALUE + (unsigned)snprintf(text, sizeof(text), "n%u", number);
+        }
+        put_numbers(f, numbers, BATCH, 1, VALUE);
+    }
+    look_at_numbers(f, &seen);
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_RR], NUMBERS);
+    /* put one by one in this order they fill 56 % */
+    assert_true(stats.used_bytes < octets * 100 / 66);
+    free(generations);
+}
+
+/* Batches of new, known and repeated entries, near each other and far apart, some too large to be moved. */
+static void what_is_put_between_others_loses_none_of_them(void **state)
+{
+    struct store_fixture *f = *state;
+    enum { NUMBERS = 6000, MOST = 300 };
+    uint32_t numbers[MOST], *generations = calloc(NUMBERS, sizeof(*generations));
+    struct seen_numbers seen = {.generations = generations, .limit = NUMBERS};
+    uint64_t seed = 5;
+    sf_open_sized(f, 64u << 20);
+    for (uint32_t batch = 1; batch <= 120; batch++) {
+        uint32_t count = 1 + random_up_to(&seed, MOST), at = random_up_to(&seed, NUMBERS);
+        uint32_t step = 1 + random_up_to(&seed, batch % 3 ? 3 : 400);
+        size_t size = batch % 7 ? 60 + random_up_to(&seed, 200) : 1500;
+        count = MIN(count, (uint32_t)NUMBERS / step); /* no number twice */
+        for (uint32_t i = 0; i < count; i++, at += step)
+            generations[numbers[i] = at % NUMBERS] = batch;
+        put_numbers(f, numbers, count, batch, size);
+    }
+    look_at_numbers(f, &seen);
+    free(generations);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +488,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(kept_links_go_with_the_rest_where_nothing_is_kept, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(a_full_map_is_survived, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(names_that_come_in_order_fill_their_pages, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(what_is_put_between_others_loses_none_of_them, store_setup,
+                                        store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
