@@ -23,16 +23,19 @@ static void action_free(struct val_core *core, struct action *action)
 {
     if (action->job)
         val_job_release(core, action->job);
+    free(action->event);
     free(action);
 }
 
 void val_event(struct val_core *core, enum val_event_kind kind, const uint8_t *zone,
                const struct failure *why, bool degraded, wall_s since)
 {
-    struct action *action = val_action_new(core, VAL_ACTION_EVENT, NULL);
-    if (!action)
+    struct val_event *event = calloc(1, sizeof(*event));
+    struct action *action = event ? val_action_new(core, VAL_ACTION_EVENT, NULL) : NULL;
+    if (!action) {
+        free(event);
         return;
-    struct val_event *event = &action->event;
+    }
     event->kind = kind;
     name_copy(zone, event->zone);
     event->degraded = degraded;
@@ -42,7 +45,7 @@ void val_event(struct val_core *core, enum val_event_kind kind, const uint8_t *z
         event->ede = why->ede;
         memcpy(event->text, why->text, why->text_size);
     }
-    action->action.event = event;
+    action->action.event = action->event = event;
 }
 
 void val_action_drop_given(struct val_core *core)

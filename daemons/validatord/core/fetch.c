@@ -226,6 +226,23 @@ static void set_patience(struct val_core *core, struct fetch *fetch)
     val_timer_set(core, fetch->owner, mono_earlier(fetch->kept_at, fetch->purse->budget.deadline));
 }
 
+/* The servers to be asked last. Mostly there are none, and then this takes nothing. */
+static int to_avoid(struct val_core *core, const struct fetch *fetch, const struct address **ret_avoid,
+                    size_t *ret_count)
+{
+    struct address avoid[VAL_PROBE_SERVERS];
+    size_t count = fetch->avoid_count;
+
+    memcpy(avoid, fetch->avoid, count * sizeof(*avoid));
+    if (!fetch->only)
+        count += val_incident_bad_servers(core, asked_of(fetch), avoid + count, ARRAY_SIZE(avoid) - count);
+    *ret_avoid = NULL;
+    *ret_count = count;
+    if (count)
+        *ret_avoid = arena_copy(fetch->owner->arena, avoid, count * sizeof(*avoid));
+    return count && !*ret_avoid ? -ENOMEM : 0;
+}
+
 static int send_fetch(struct val_core *core, struct fetch *fetch)
 {
     struct purse *purse = fetch->purse;
@@ -243,6 +260,11 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     int r = fetch->only ? 0 : cut_find(core, fetch, &cut, &delegation);
     if (r != 0)
         return r;
+    const struct address *avoid;
+    size_t avoid_count;
+    r = to_avoid(core, fetch, &avoid, &avoid_count);
+    if (r < 0)
+        return r;
     struct action *action = val_action_new(core, VAL_ACTION_FETCH, fetch->owner);
     if (!action)
         return -ENOMEM;
@@ -252,7 +274,6 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
     list_append(fetch_bucket(core, fetch->id), &fetch->node);
     fetch->running = fetch->asked = true;
     val_job_hold(fetch->owner);
-    memcpy(action->avoid, fetch->avoid, fetch->avoid_count * sizeof(*fetch->avoid));
     struct val_action *a = &action->action;
     a->fetch = fetch->id;
     a->qname = fetch->name ? fetch->name : fetch->owner->name;
@@ -266,11 +287,8 @@ static int send_fetch(struct val_core *core, struct fetch *fetch)
         a->cut = cut.name;
         a->delegation = delegation;
     }
-    a->avoid = action->avoid;
-    a->avoid_count = fetch->avoid_count;
-    if (!fetch->only)
-        a->avoid_count += val_incident_bad_servers(core, asked_of(fetch), action->avoid + a->avoid_count,
-                                                   VAL_PROBE_SERVERS - fetch->avoid_count);
+    a->avoid = avoid;
+    a->avoid_count = avoid_count;
     core->stats.fetches++;
     if (!fetch->only)
         set_patience(core, fetch);

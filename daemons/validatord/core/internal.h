@@ -314,10 +314,8 @@ struct question {
 struct action {
     struct list node;
     struct val_action action;
-    struct job *job; /* NULL, or held until the shell asks for the next action */
-    struct val_event event;
-    struct address avoid[VAL_PROBE_SERVERS];
-    struct budget budget;
+    struct job *job;         /* NULL, or held until the shell asks for the next action */
+    struct val_event *event; /* NULL, or the action's own */
 };
 
 struct nta {
