@@ -44,6 +44,7 @@
 #define LINGER_TASK_MS     100u  /* a finished task is kept for those who ask in the same moment */
 #define LINGER_BAD_MS      5000u /* one with bytes that did not validate, for CD=1: DESIGN 5 "CD" */
 #define LINGER_ZONE_MS     1000u /* a zone at rest: saves decoding its record for each question */
+#define LINGER_LONE_MS     100u /* one that a single question asked for, and whose record says all it knows */
 #define LINGER_JOBS        4096u /* with more jobs than this nothing lingers */
 
 /* Continuity, DESIGN 5 rule 1. */
@@ -215,6 +216,7 @@ struct zone {
     struct job job;        /* name: the zone's */
     struct cache_zone rec; /* in the job's arena */
     bool want_trust, want_ds, changed;
+    bool asked_again;                 /* by another question than the one it was made for */
     bool renew_ds, renew_keys;        /* a renewal: what the record has of these counts as missing (warm.c) */
     bool renewed_delegation;          /* by the referral that a renewal had asked for */
     struct failure failure, insecure; /* insecure: why, as EDE; EDE_NONE: an ordinary unsigned delegation */

@@ -66,17 +66,46 @@ int val_zone_load(struct val_core *core, struct zone *zone)
     return r;
 }
 
+static bool wants(const struct zone *zone)
+{
+    return (zone->want_ds && !zone->ds_done) || (zone->want_trust && !zone->trust_done);
+}
+
+/* A zone at rest is not looked at again, so it goes before the first of what it rests on ends: else an answer
+ * could say nothing of a link that is past its TTL. What has ended already is told as continued. */
+static uint64_t rest_ms(const struct val_core *core, const struct zone *zone)
+{
+    const struct cache_zone *rec = &zone->rec;
+    wall_s now = core->env->wall;
+    bool ds = zone->ds_done && rec->ds_state != DS_UNKNOWN, keys = zone->trust_done && rec->has_dnskey;
+    bool ends = (ds && cache_ttl_left(rec->ds_validated, rec->ds_expires, now) == 1) ||
+                (keys && cache_ttl_left(rec->dnskey_validated, rec->dnskey_expires, now) == 1);
+
+    if (ends)
+        return 0;
+    /* A burst of zones that nobody asks for twice is so many kilobytes each, for as long as they stay. */
+    bool all_written = zone->ds_done && zone->trust_done && zone->trust == SECURITY_SECURE &&
+                       !zone->unwritten && !zone->keys_kept;
+    return all_written && !zone->asked_again ? LINGER_LONE_MS : LINGER_ZONE_MS;
+}
+
 struct zone *val_zone_get(struct val_core *core, const uint8_t *name, struct purse *purse)
 {
     struct job *job = val_job_find(core, JOB_ZONE, name, 0, false);
 
     if (job) {
         struct zone *zone = job_zone(job);
-        if (!zone->want_ds && !zone->want_trust && job->purse != purse) {
-            /* At rest: whoever wants something of it now pays for it. */
+        bool again = job->purse != purse, rests = !zone->want_ds && !zone->want_trust;
+        if (again && rests) {
+            /* Whoever wants something of it now pays for it. */
             purse_release(job->purse);
             job->purse = purse;
             purse->refs++;
+        }
+        if (again && !zone->asked_again) {
+            zone->asked_again = true;
+            if (rests)
+                val_job_linger(core, job, rest_ms(core, zone));
         }
         return zone;
     }
@@ -125,24 +154,6 @@ void val_zone_store(struct val_core *core, struct zone *zone)
     if (cache_key_name(zone->job.name, &key) == 0 &&
         cache_zone_encode(zone->job.arena, cache_key_slice(&key), &rec, &value) == 0)
         val_entries_put(core, &zone->job, CACHE_ZONE, &key, value);
-}
-
-static bool wants(const struct zone *zone)
-{
-    return (zone->want_ds && !zone->ds_done) || (zone->want_trust && !zone->trust_done);
-}
-
-/* A zone at rest is not looked at again, so it goes before the first of what it rests on ends: else an answer
- * could say nothing of a link that is past its TTL. What has ended already is told as continued. */
-static uint64_t rest_ms(const struct val_core *core, const struct zone *zone)
-{
-    const struct cache_zone *rec = &zone->rec;
-    wall_s now = core->env->wall;
-    bool ds = zone->ds_done && rec->ds_state != DS_UNKNOWN, keys = zone->trust_done && rec->has_dnskey;
-    bool ends = (ds && cache_ttl_left(rec->ds_validated, rec->ds_expires, now) == 1) ||
-                (keys && cache_ttl_left(rec->dnskey_validated, rec->dnskey_expires, now) == 1);
-
-    return ends ? 0 : LINGER_ZONE_MS;
 }
 
 int val_zone_run(struct val_core *core, struct zone *zone)
