@@ -251,19 +251,28 @@ static EVP_PKEY *rsa_key(struct slice bytes)
 }
 
 /* RFC 6605 4: x and y side by side; SEC 1 wants 0x04 before them. A point off the curve is refused by
- * OpenSSL. Setting a curve up costs OpenSSL a third of a signature check, copying one next to nothing. */
-static EVP_PKEY *ecdsa_key(const char *group, EVP_PKEY **curve, struct slice bytes)
+ * OpenSSL, and what the key then holds is nothing to be used. */
+static bool set_point(EVP_PKEY *key, struct slice bytes)
 {
     uint8_t point[97];
+
+    if (bytes.size >= sizeof(point))
+        return false;
+    point[0] = 4;
+    memcpy(point + 1, bytes.data, bytes.size);
+    return EVP_PKEY_set1_encoded_public_key(key, point, bytes.size + 1) == 1;
+}
+
+/* Setting a curve up costs OpenSSL a third of a signature check, copying one a twentieth. */
+static EVP_PKEY *ecdsa_key(const char *group, EVP_PKEY **curve, struct slice bytes)
+{
     EVP_PKEY *key;
 
     if (!*curve)
         *curve = curve_new(group);
-    if (!*curve || bytes.size >= sizeof(point) || !(key = EVP_PKEY_dup(*curve)))
+    if (!*curve || !(key = EVP_PKEY_dup(*curve)))
         return NULL;
-    point[0] = 4;
-    memcpy(point + 1, bytes.data, bytes.size);
-    if (EVP_PKEY_set1_encoded_public_key(key, point, bytes.size + 1) == 1)
+    if (set_point(key, bytes))
         return key;
     EVP_PKEY_free(key);
     return NULL;
@@ -291,6 +300,11 @@ static bool is_rsa(uint8_t algorithm)
            algorithm == ALG_RSASHA512;
 }
 
+static bool is_ecdsa(uint8_t algorithm)
+{
+    return algorithm == ALG_ECDSAP256 || algorithm == ALG_ECDSAP384;
+}
+
 static EVP_PKEY_CTX *make_verify_context(const struct verifier *v, uint8_t algorithm, EVP_PKEY *key)
 {
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
@@ -301,6 +315,18 @@ static EVP_PKEY_CTX *make_verify_context(const struct verifier *v, uint8_t algor
         return context;
     EVP_PKEY_CTX_free(context);
     return NULL;
+}
+
+/* The slot's key is of the same curve: it takes the new point, and its context stays. Half of what a key
+ * costs. */
+static struct ready_key *replace_point(struct ready_key *ready, struct slice bytes)
+{
+    if (!set_point(ready->key, bytes)) {
+        ready_key_clear(ready);
+        return NULL;
+    }
+    memcpy(ready->bytes, bytes.data, bytes.size);
+    return ready;
 }
 
 /* The key made ready, from its slot or anew. NULL: unusable (which is not remembered: it costs nothing to
@@ -317,6 +343,8 @@ static struct ready_key *get_key(struct verifier *v, uint8_t algorithm, struct s
     if (ready->key && ready->algorithm == algorithm && ready->size == bytes.size &&
         !memcmp(ready->bytes, bytes.data, bytes.size))
         return ready;
+    if (ready->key && ready->algorithm == algorithm && ready->size == bytes.size && is_ecdsa(algorithm))
+        return replace_point(ready, bytes);
     made.key = make_key(v, algorithm, bytes);
     made.bytes = malloc(bytes.size);
     if (made.key && algorithm_digest(v, algorithm))

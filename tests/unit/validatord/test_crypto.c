@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
 
 #include "daemons/validatord/core/keys.h"
 #include "daemons/validatord/verify_pool.h"
@@ -103,6 +105,76 @@ static void a_point_off_the_curve_is_an_unusable_key(void **state)
     verifier_free(verifier);
 }
 
+/* More keys than a verifier keeps ready, so that most take another's place. */
+#define SIGNERS (2 * VERIFIER_KEYS + 40)
+
+struct signer {
+    uint8_t key[64], signature[64];
+};
+
+/* A P-256 key and its signature of `data`, as DNSKEY and RRSIG carry them (RFC 6605 4). */
+static void signer_make(struct signer *signer, struct slice data)
+{
+    EVP_PKEY *pair = EVP_EC_gen("P-256");
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    uint8_t point[65], der[80];
+    const uint8_t *at = der;
+    size_t point_size, size = sizeof(der);
+    ECDSA_SIG *signature;
+
+    assert_int_equal(
+        EVP_PKEY_get_octet_string_param(pair, "encoded-pub-key", point, sizeof(point), &point_size), 1);
+    assert_int_equal(point_size, sizeof(point));
+    assert_int_equal(point[0], 4);
+    memcpy(signer->key, point + 1, sizeof(signer->key));
+    assert_int_equal(EVP_DigestSignInit_ex(context, NULL, "SHA256", NULL, NULL, pair, NULL), 1);
+    assert_int_equal(EVP_DigestSign(context, der, &size, data.data, data.size), 1);
+    signature = d2i_ECDSA_SIG(NULL, &at, (long)size);
+    assert_non_null(signature);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(signature), signer->signature, 32), 32);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(signature), signer->signature + 32, 32), 32);
+    ECDSA_SIG_free(signature);
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(pair);
+}
+
+static enum verify_outcome check(struct verifier *verifier, const uint8_t *key, const uint8_t *signature,
+                                 struct slice data)
+{
+    return verifier_check(verifier, &(struct verify_request){.algorithm = ALG_ECDSAP256,
+                                                             .key = slice_make(key, 64),
+                                                             .data = data,
+                                                             .signature = slice_make(signature, 64)});
+}
+
+static void a_key_that_takes_the_place_of_another_checks_as_its_own(void **state)
+{
+    const struct slice data = slice_make("what is signed", 14);
+    struct signer *signers = calloc(SIGNERS, sizeof(*signers));
+    struct verifier *verifier;
+    uint8_t off_curve[64];
+
+    assert_non_null(signers);
+    assert_int_equal(verifier_new(&verifier), 0);
+    for (size_t i = 0; i < SIGNERS; i++)
+        signer_make(&signers[i], data);
+    for (unsigned round = 0; round < 2; round++)
+        for (size_t i = 0; i < SIGNERS; i++) {
+            const struct signer *one = &signers[i], *other = &signers[(i + 1 + round) % SIGNERS];
+
+            assert_int_equal(check(verifier, one->key, one->signature, data), VERIFY_GOOD);
+            assert_int_equal(check(verifier, one->key, other->signature, data), VERIFY_BAD);
+            assert_int_equal(check(verifier, other->key, one->signature, data), VERIFY_BAD);
+            /* Refused wherever it would go, and what was there is found again. */
+            memcpy(off_curve, one->key, sizeof(off_curve));
+            off_curve[63] ^= 1;
+            assert_int_equal(check(verifier, off_curve, one->signature, data), VERIFY_UNUSABLE_KEY);
+            assert_int_equal(check(verifier, off_curve, one->signature, data), VERIFY_UNUSABLE_KEY);
+        }
+    verifier_free(verifier);
+    free(signers);
+}
+
 struct pool_test {
     sd_event *event;
     unsigned wanted, got, wakes;
@@ -184,6 +256,7 @@ int main(void)
         cmocka_unit_test(unknown_hash_and_digest_algorithms_are_said_to_be),
         cmocka_unit_test(keys_and_signatures_of_a_wrong_size_are_refused_without_harm),
         cmocka_unit_test(a_point_off_the_curve_is_an_unusable_key),
+        cmocka_unit_test(a_key_that_takes_the_place_of_another_checks_as_its_own),
         cmocka_unit_test(pool_hands_every_outcome_back_once),
         cmocka_unit_test(pool_goes_down_with_checks_still_queued),
     };
