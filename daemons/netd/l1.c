@@ -23,7 +23,8 @@
 #define L1_MALLOC_COST 16u
 #define L1_MAX_SPARED  128u /* entries the hand passes over in one fill, so that a fill has an end */
 #define L1_LINE        64u
-#define L1_FIRST_LINES 3u /* of an entry: what most hits read */
+#define L1_FIRST_LINES 3u      /* of an entry: what most hits read */
+#define L1_PIECE       262144u /* bytes of the table settled at once: well below a millisecond */
 
 /* What a hit reads, in the order it does. */
 struct entry {
@@ -157,8 +158,8 @@ struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
     size_t sets = L1_MIN_SETS;
     while (sets < cap_bytes / L1_SET_BYTES)
         sets *= 2;
-    /* Of the kernel, which zeroes each page when it is first touched: 8 MiB at a start would be waited for.
-     */
+    /* Of the kernel, which zeroes each page when it is first touched, or is settled: 8 MiB at a start would
+     * be waited for. */
     l1->sets =
         mmap(NULL, sets * sizeof(*l1->sets), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (l1->sets == MAP_FAILED) {
@@ -170,6 +171,18 @@ struct l1 *l1_new(size_t cap_bytes, struct siphash_key key)
     l1->cap_bytes = cap_bytes;
     pthread_mutex_init(&l1->fill, NULL);
     return l1;
+}
+
+bool l1_settle(struct l1 *l1, size_t *at)
+{
+    size_t bytes = (l1->set_mask + 1) * sizeof(*l1->sets);
+    if (*at >= bytes)
+        return false;
+    size_t piece = MIN(bytes - *at, (size_t)L1_PIECE);
+    if (madvise((uint8_t *)l1->sets + *at, piece, MADV_POPULATE_WRITE) < 0)
+        return false; /* Linux before 5.14 */
+    *at += piece;
+    return *at < bytes;
 }
 
 static void entry_free(struct rcu_head *head)

@@ -29,6 +29,10 @@ struct l1_hit {
 };
 
 struct l1 *l1_new(size_t cap_bytes, struct siphash_key key);
+/* Has the kernel give the table its next pages, a piece at a time (*at: 0 at first, then left alone), so that
+ * questions do not fault them in one by one. Any thread, beside readers and fillers. false: that was all, or
+ * the kernel does not know how. */
+bool l1_settle(struct l1 *l1, size_t *at);
 /* All readers must be gone. */
 void l1_free(struct l1 *l1);
 /* The hash of the question's key, for the next three. A batch is taken through them one after the other, all

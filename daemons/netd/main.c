@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <urcu/urcu-memb.h>
 
+#include "common/event/event_timer.h"
 #include "common/ipc/control.h"
 #include "common/sandbox/sandbox.h"
 #include "daemons/netd/edge_validatord.h"
@@ -17,6 +18,9 @@
 #include "daemons/netd/worker.h"
 
 #define VALIDATORD_USER "holdfast-validatord"
+/* L1's table gets its pages once the start is over, in pieces between which verdicts pass. */
+#define SETTLE_FIRST_US 200000u
+#define SETTLE_NEXT_US  5000u
 
 struct passed_socket {
     int fd;
@@ -115,6 +119,17 @@ static int start_workers(struct netd *netd)
     return r < 0 ? r : give_sockets(netd);
 }
 
+static int on_settle(void *userdata)
+{
+    struct netd *netd = userdata;
+    if (l1_settle(netd->l1, &netd->settled_bytes)) {
+        event_timer_set_us(netd->settling, SETTLE_NEXT_US);
+        return 0;
+    }
+    event_timer_free(TAKE(netd->settling));
+    return 0;
+}
+
 static int set_up(struct netd *netd)
 {
     netd->started = daemon_mono();
@@ -141,8 +156,12 @@ static int set_up(struct netd *netd)
     r = start_workers(netd);
     for (unsigned i = 0; r >= 0 && i < netd->worker_count; i++)
         r = worker_start(&netd->workers[i]);
-    if (r >= 0 && netd->daemon.snapshot->sandbox)
-        r = sandbox_enter(SANDBOX_NETD);
+    if (r >= 0)
+        r = event_timer_new(netd->daemon.event, on_settle, netd, &netd->settling);
+    if (r >= 0) {
+        event_timer_set_us(netd->settling, SETTLE_FIRST_US);
+        r = netd->daemon.snapshot->sandbox ? sandbox_enter(SANDBOX_NETD) : 0;
+    }
     return r;
 }
 
@@ -155,6 +174,7 @@ static void tear_down(struct netd *netd)
     for (unsigned i = 0; i < netd->worker_count; i++)
         worker_fini(&netd->workers[i]);
     edge_free(netd->edge);
+    event_timer_free(netd->settling);
     l1_free(netd->l1);
     free(netd->workers);
     free(netd->conn_limits);

@@ -60,6 +60,8 @@ struct netd {
     struct shared
         *_Atomic shared; /* read by workers inside an RCU read section; NULL: never met validatord */
     struct l1 *l1;
+    struct event_timer *settling; /* of L1's table; NULL: done */
+    size_t settled_bytes;
     struct edge *edge;
     struct control_server *control;
     struct worker *workers;
