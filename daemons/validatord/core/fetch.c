@@ -235,7 +235,8 @@ static int to_avoid(struct val_core *core, const struct fetch *fetch, const stru
 
     memcpy(avoid, fetch->avoid, count * sizeof(*avoid));
     if (!fetch->only)
-        count += val_incident_bad_servers(core, asked_of(fetch), avoid + count, ARRAY_SIZE(avoid) - count);
+        count += val_incident_bad_servers(core, asked_of(fetch), avoid + count,
+                                          (unsigned)(ARRAY_SIZE(avoid) - count));
     *ret_avoid = NULL;
     *ret_count = count;
     if (count)
