@@ -8,6 +8,9 @@
 #include "common/wire/rdata.h"
 #include "common/wire/rdata_shape.h"
 
+/* So few records are compared pair by pair, which is cheaper than hashing and sorting them. */
+#define FEW_RECORDS 8u
+
 /* One RR on its way into a set. `set_hash` tells the set, `rr_hash` the record: sorting by them brings equal
  * ones together in n log n steps whatever a hostile message holds. The key is fixed, so that the outcome
  * depends on the message alone: the hash only sorts, equality is always decided by the bytes, and a run of
@@ -71,19 +74,25 @@ static int make_item(struct arena *arena, const struct rr *rr, uint32_t position
         rdata_canonicalize(rr->type, &rr->rdata, canonical);
         item.canonical = canonical;
     }
-    uint8_t key[NAME_MAX + 4];
-    size_t size = name_copy(rr->owner, key);
-    key[size] = (uint8_t)(item.covered >> 8);
-    key[size + 1] = (uint8_t)item.covered;
-    key[size + 2] = (uint8_t)(rr->class >> 8);
-    key[size + 3] = (uint8_t)rr->class;
-    item.set_hash = siphash24(&sort_key, key, size + 4);
-    item.rr_hash = item.set_hash ^ siphash24(&sort_key, item.canonical, rr->rdata.size) ^ rr->type;
     *ret_item = item;
     return 0;
 }
 
-/* The number of each item's set: the position of its first member. The items are sorted by set_hash. */
+static void hash_item(struct item *item)
+{
+    const struct rr *rr = item->rr;
+    uint8_t key[NAME_MAX + 4];
+    size_t size = name_copy(rr->owner, key);
+    key[size] = (uint8_t)(item->covered >> 8);
+    key[size + 1] = (uint8_t)item->covered;
+    key[size + 2] = (uint8_t)(rr->class >> 8);
+    key[size + 3] = (uint8_t)rr->class;
+    item->set_hash = siphash24(&sort_key, key, size + 4);
+    item->rr_hash = item->set_hash ^ siphash24(&sort_key, item->canonical, rr->rdata.size) ^ rr->type;
+}
+
+/* The number of each item's set: the position of its first member. The items are sorted by set_hash, or few
+ * and without hashes: then all are one run. */
 static void number_sets(struct item *items, uint32_t count)
 {
     for (uint32_t i = 0, run = 0; i < count; i++) {
@@ -99,7 +108,7 @@ static void number_sets(struct item *items, uint32_t count)
     }
 }
 
-/* Of equal records the first stays. The items are sorted by rr_hash. */
+/* Of equal records the first stays. The items are sorted by rr_hash, or few. */
 static void mark_duplicates(struct item *items, uint32_t count)
 {
     for (uint32_t i = 0, run = 0; i < count; i++) {
@@ -108,6 +117,22 @@ static void mark_duplicates(struct item *items, uint32_t count)
         for (uint32_t j = run; j < i && !items[i].duplicate; j++)
             items[i].duplicate = !items[j].duplicate && same_rr(&items[j], &items[i]);
     }
+}
+
+/* Sets numbered and duplicates marked; the items are, and stay, in the order of the message. */
+static void sort_out(struct item *items, uint32_t count)
+{
+    if (count > FEW_RECORDS) {
+        for (uint32_t i = 0; i < count; i++)
+            hash_item(&items[i]);
+        sort_array(items, count, sizeof(*items), by_set_hash, NULL);
+    }
+    number_sets(items, count);
+    if (count > FEW_RECORDS)
+        sort_array(items, count, sizeof(*items), by_rr_hash, NULL);
+    mark_duplicates(items, count);
+    if (count > FEW_RECORDS)
+        sort_array(items, count, sizeof(*items), by_position, NULL);
 }
 
 static void add_to_set(struct rrset *set, const struct rr *rr)
@@ -165,11 +190,7 @@ int message_rrsets(struct arena *arena, const struct message *message, enum sect
         if (r < 0)
             return r;
     }
-    sort_array(items, count, sizeof(*items), by_set_hash, NULL);
-    number_sets(items, count);
-    sort_array(items, count, sizeof(*items), by_rr_hash, NULL);
-    mark_duplicates(items, count);
-    sort_array(items, count, sizeof(*items), by_position, NULL);
+    sort_out(items, count);
     for (uint32_t i = 0; i < count; i++)
         sets += items[i].set == items[i].position;
     if (sets > limit)

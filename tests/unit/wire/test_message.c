@@ -426,6 +426,67 @@ static void rrsets_gather_records_with_their_signatures_without_duplicates(void 
     assert_int_equal(message_rrsets(arena, &m, SECTION_ANSWER, 4, &list), 1);
 }
 
+/* A handful of records is gathered another way than many: each shuffle of them, alone and behind as many
+ * others as make them many, comes to the same sets. */
+static void few_records_are_gathered_as_many_are(void **state)
+{
+    for (unsigned shuffle = 0; shuffle < 64; shuffle++) {
+        unsigned first[3] = {0};
+
+        for (unsigned others = 0; others <= 20; others += 20) {
+            unsigned chosen = shuffle, sets = 0, records = 0, signatures = 0;
+            struct rrset_list list;
+
+            raw_begin(&raw, 0, (uint16_t)(8 + others), 0, 0);
+            for (unsigned i = 0; i < others; i++)
+                raw_rr(&raw, "\1z", 3, TYPE_A, CLASS_IN, 9, (uint8_t[]){9, 9, 9, (uint8_t)i}, 4);
+            for (unsigned i = 0; i < 8; i++, chosen = chosen * 1103515245u + 12345u) {
+                switch ((chosen >> 16) % 7) {
+                case 0:
+                    raw_rrsig(TYPE_A, 60, 1);
+                    break;
+                case 1:
+                    raw_rrsig(TYPE_NS, 60, 1);
+                    break;
+                case 2:
+                    raw_rr(&raw, "\1x", 3, TYPE_A, CLASS_IN, 50 + i, "\1\1\1\1", 4);
+                    break;
+                case 3:
+                    raw_rr(&raw, "\1X", 3, TYPE_A, CLASS_IN, 50 + i, "\1\1\1\2", 4);
+                    break;
+                case 4:
+                    raw_rr(&raw, "\1x", 3, TYPE_NS, CLASS_IN, 50 + i, i % 2 ? "\1A" : "\1a", 3);
+                    break;
+                case 5:
+                    raw_rr(&raw, "\1x", 3, TYPE_A, CLASS_CH, 50 + i, "\1\1\1\1", 4);
+                    break;
+                default:
+                    raw_rr(&raw, "\1y", 3, TYPE_A, CLASS_IN, 50 + i, "\1\1\1\1", 4);
+                    break;
+                }
+            }
+            assert_int_equal(parse(), MESSAGE_OK);
+            assert_int_equal(message_rrsets(arena, &m, SECTION_ANSWER, 20, &list), 0);
+            for (uint32_t i = others ? 1 : 0; i < list.count; i++) {
+                const struct rrset *set = &list.items[i];
+
+                sets = sets * 31 + set->owner[1] + set->type + set->class;
+                records = records * 31 + set->count + set->ttl;
+                signatures = signatures * 31 + set->sig_count;
+            }
+            if (!others) {
+                first[0] = sets;
+                first[1] = records;
+                first[2] = signatures;
+            }
+            assert_int_equal(sets, first[0]);
+            assert_int_equal(records, first[1]);
+            assert_int_equal(signatures, first[2]);
+            arena_reset(arena);
+        }
+    }
+}
+
 static void names_in_rdata_that_differ_in_case_are_one_record(void **state)
 {
     raw_begin(&raw, 0, 4, 0, 0);
@@ -525,6 +586,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_arena_is_our_failure_and_not_the_message_s, setup, teardown),
         cmocka_unit_test_setup_teardown(rrsets_gather_records_with_their_signatures_without_duplicates, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(few_records_are_gathered_as_many_are, setup, teardown),
         cmocka_unit_test_setup_teardown(names_in_rdata_that_differ_in_case_are_one_record, setup, teardown),
         cmocka_unit_test_setup_teardown(thousands_of_records_are_gathered, setup, teardown),
         cmocka_unit_test_setup_teardown(sets_are_the_same_in_any_order, setup, teardown),
