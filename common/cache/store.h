@@ -91,9 +91,10 @@ bool store_damaged(const struct store *store);
 
 /* Writer side. All writes of one batch sorted by key in one transaction with MDB_NOMETASYNC; of several for
  * one key the last counts. Blocks: on the disk, and before the very first commit for what is left of one
- * lease since the open (readers may still be on pages that the previous writer's lease kept); two leases when
- * the map is full. An epoch above the persisted one is persisted in the same transaction; writes of an older
- * epoch are dropped, but NTAs and anchors never. 0 or -errno: nothing of the batch is in the store. */
+ * lease since the open (readers may still be on pages that the previous writer's lease kept); up to three
+ * leases when the map is full, of pages under lease (which one lease later are free) or of entries (some go).
+ * An epoch above the persisted one is persisted in the same transaction; writes of an older epoch are
+ * dropped, but NTAs and anchors never. 0 or -errno: nothing of the batch is in the store. */
 int store_commit(struct store *store, const struct cache_write *writes, size_t count, uint64_t epoch,
                  mono_ns now);
 /* The epoch as persisted. */
@@ -105,7 +106,8 @@ wall_s store_last_clean_close(const struct store *store);
 /* mdb_env_sync: before an NTA, anchor or flush is acknowledged, and 1 s after the last commit. */
 int store_sync(struct store *store);
 /* One slice of the eviction sweep, at most `slice` entries looked at; popularity(ctx, key hash) may be NULL.
- * Returns removed entries or -errno. Does nothing below STORE_SWEEP_START_PCT; a sweep that has begun goes on
+ * Returns removed entries or -errno. Does nothing below STORE_SWEEP_START_PCT (15 less for both
+ * limits once pages under lease alone have filled the map); a sweep that has begun goes on
  * (store_sweep_active) until STORE_SWEEP_STOP_PCT is reached or nothing may go. 0 while active: nothing in
  * this slice, or the map is so full that the removals must wait for a lease to end; call again later. */
 int store_sweep(struct store *store, wall_s now, int64_t stale_max_s, unsigned slice,

@@ -59,6 +59,7 @@ struct store {
     nsec3_hash_fn nsec3_hash;
     void *nsec3_ctx;
     struct store_sweep sweep;
+    bool crowded; /* pages under lease have filled the map once: the sweep leaves more room for them */
     struct store_stats counters;
 };
 
@@ -83,8 +84,10 @@ int store_write_begin(struct store *store, MDB_txn **ret_txn);
 int store_write_commit(struct store *store, MDB_txn *txn);
 /* Takes a lease on the newest snapshot, so that the one on those before it can end. */
 int store_lease_advance(struct store *store, bool at_once);
-/* Of the map, in percent, by the pages that the databases hold. 0 or -errno. */
+/* Octets of the map, by the pages that the databases hold. 0 or -errno. */
 int store_used(struct store *store, MDB_txn *txn, uint64_t *ret_bytes);
+/* The same as of the last commit, in percent of the map. */
+int store_used_percent(struct store *store, uint64_t *ret_percent);
 /* Makes room whatever it costs: 0 or -errno. */
 int store_sweep_hard(struct store *store, wall_s now);
 

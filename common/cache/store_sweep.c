@@ -10,6 +10,8 @@
 /* NSEC and NSEC3 answer for many names, which the sketch counts under their own keys: they are no name's
  * first loss. */
 #define DENIAL_THRESHOLD 1u
+/* Percent that a map in which pages under lease take more than a fifth is kept emptier by. */
+#define CROWDED_PCT 15u
 /* Counts of the sketch end at 255. */
 #define THRESHOLD_MAX 255u
 #define HARD_SLICE    2000u
@@ -170,7 +172,7 @@ static int sweep_slice(struct store *store, const struct sweep_rule *rule, unsig
     return (int)victims.count;
 }
 
-static int committed_percent(struct store *store, uint64_t *ret_percent)
+int store_used_percent(struct store *store, uint64_t *ret_percent)
 {
     MDB_txn *txn;
     uint64_t bytes;
@@ -184,11 +186,16 @@ static int committed_percent(struct store *store, uint64_t *ret_percent)
     return r;
 }
 
+static uint64_t spare_percent(const struct store *store)
+{
+    return store->crowded ? CROWDED_PCT : 0;
+}
+
 static int begin_when_due(struct store *store)
 {
     uint64_t percent;
-    int r = committed_percent(store, &percent);
-    if (r == 0 && percent >= STORE_SWEEP_START_PCT)
+    int r = store_used_percent(store, &percent);
+    if (r == 0 && percent + spare_percent(store) >= STORE_SWEEP_START_PCT)
         start(&store->sweep, percent);
     return r;
 }
@@ -197,7 +204,7 @@ static int begin_when_due(struct store *store)
 static void end_when_enough(struct store *store)
 {
     uint64_t percent;
-    if (committed_percent(store, &percent) == 0 && percent < STORE_SWEEP_STOP_PCT)
+    if (store_used_percent(store, &percent) == 0 && percent + spare_percent(store) < STORE_SWEEP_STOP_PCT)
         store->sweep.active = false;
 }
 

@@ -190,10 +190,20 @@ static void wait_for_leases(struct store *store)
     release_leases(store, store_clock());
 }
 
-/* The map is full: removals need pages themselves, and what they free is free once no lease reaches it. */
+/* Batches that touch many pages, on a slow disk, fill a map with pages under lease (seen: a third of it in
+ * use, and half of the entries swept for nothing). Those come back by themselves. Where entries hold more of
+ * it, what came back is better used to remove some: a map that they fill to the brim has no page left for
+ * that. */
+static bool is_half_empty(struct store *store)
+{
+    uint64_t percent;
+    return store_used_percent(store, &percent) == 0 && percent < 50;
+}
+
+/* The map is full, though no lease holds anything back: removals need pages themselves, and what they free is
+ * free once no lease reaches it. */
 static int make_room(struct store *store)
 {
-    wait_for_leases(store);
     int r = store_sweep_hard(store, (wall_s){.s = (int64_t)time(NULL)});
     wait_for_leases(store);
     return r;
@@ -215,9 +225,15 @@ int store_commit(struct store *store, const struct cache_write *writes, size_t c
     struct store_stats counters = store->counters;
     count = choose(order, count, epoch, &counters);
     int r = commit_once(store, order, count, epoch, counters);
-    if (r == -EFBIG && make_room(store) == 0) {
-        counters.swept = store->counters.swept;
-        r = commit_once(store, order, count, epoch, counters);
+    if (r == -EFBIG) {
+        store->crowded = true;
+        wait_for_leases(store);
+        if (is_half_empty(store))
+            r = commit_once(store, order, count, epoch, counters);
+        if (r == -EFBIG && make_room(store) == 0) {
+            counters.swept = store->counters.swept;
+            r = commit_once(store, order, count, epoch, counters);
+        }
     }
     free(order);
     return r;

@@ -462,6 +462,21 @@ static void what_is_put_between_others_loses_none_of_them(void **state)
     free(generations);
 }
 
+/* Commits one behind the other, each of which touches every page, fill a map with pages that a lease
+ * still holds: one lease later they are free, and nothing need go for it. */
+static void a_map_full_of_pages_under_lease_loses_no_entry(void **state)
+{
+    struct store_fixture *f = *state;
+    struct store_stats stats;
+    sf_open_sized(f, 2u << 20);
+    for (unsigned i = 0; i < 12; i++)
+        sf_put(f, 0, 5000, i, FAR_FUTURE, 0); /* about 0.4 MiB, all of it anew each time */
+    assert_int_equal(store_stats(f->store, &stats), 0);
+    assert_int_equal(stats.entries[CACHE_RR], 5000);
+    assert_int_equal(stats.swept, 0);
+    assert_int_equal(sf_look(f->store, 4999), 11);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +506,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_that_come_in_order_fill_their_pages, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(what_is_put_between_others_loses_none_of_them, store_setup,
+                                        store_teardown),
+        cmocka_unit_test_setup_teardown(a_map_full_of_pages_under_lease_loses_no_entry, store_setup,
                                         store_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
