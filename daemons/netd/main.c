@@ -139,7 +139,8 @@ static int set_up(struct netd *netd)
     netd->conn_limits = limits_new();
     netd->client_over = -1;
     netd->waiting_limits = limits_new();
-    netd->l1 = l1_new(NETD_L1_BYTES, daemon_hash_key());
+    uint64_t share = netd->daemon.snapshot->cache_size_bytes / NETD_L1_SHARE;
+    netd->l1 = l1_new((size_t)MIN((uint64_t)NETD_L1_BYTES, share), daemon_hash_key());
     if (!netd->conn_limits || !netd->waiting_limits || !netd->l1)
         return -ENOMEM;
     int edge = daemon_take_fd(&netd->daemon, "edge");

@@ -16,7 +16,8 @@
 #include "daemons/netd/stats.h"
 
 #define NETD_MAX_WORKERS     64u
-#define NETD_L1_BYTES        67108864u /* 64 MiB: some hundred thousand answers */
+#define NETD_L1_BYTES        67108864u /* 64 MiB at most: some hundred thousand answers */
+#define NETD_L1_SHARE        4u        /* of cache.size: who gives the cache little means memory too */
 #define NETD_MAX_CONNECTIONS 1024u     /* TCP, a process; THREATS: connection floods */
 #define NETD_CLIENT_CONNS    64u       /* TCP, a client; a client is an IPv4 address or an IPv6 /64 */
 #define NETD_MAX_WAITING     16384u    /* questions waiting for validatord, a worker; about 12 MiB */

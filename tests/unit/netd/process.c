@@ -23,6 +23,7 @@
 static void write_snapshot(const char *path, const char *directory, unsigned workers)
 {
     Holdfast__Config__Snapshot snapshot = HOLDFAST__CONFIG__SNAPSHOT__INIT;
+    snapshot.cache_size_bytes = 256u << 20;
     Holdfast__Config__Prefix allow = HOLDFAST__CONFIG__PREFIX__INIT;
     Holdfast__Config__Prefix *allow_list[] = {&allow};
     uint8_t loopback[4] = {127, 0, 0, 0};
