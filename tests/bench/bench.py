@@ -19,7 +19,7 @@ import servers          # noqa: E402
 import stage            # noqa: E402
 import world            # noqa: E402
 
-KINDS = tuple(k for k in ("hit", "miss", "start", "memory") if os.path.exists(os.path.join(HERE, k + ".py")))
+KINDS = tuple(k for k in ("hit", "miss", "start", "memory", "writer", "sweep") if os.path.exists(os.path.join(HERE, k + ".py")))
 
 
 def main():
@@ -28,13 +28,16 @@ def main():
     parser.add_argument("--build", default=os.path.join(os.path.dirname(TESTS), "build-bench"))
     parser.add_argument("--out", help="directory of the JSON and SVG files (BUILD/bench)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3, help="of load on each server in each round")
+    parser.add_argument("--seconds", type=float, help="of load on each server in each round (3); of sweep (600)")
     parser.add_argument("--names", type=int, help="how many names, where it differs from what the contract says")
     parser.add_argument("--rate", type=float, default=0, help="questions a second of the latency part")
+    parser.add_argument("--cache-mib", type=int, help="of sweep: size of the cache (256)")
     parser.add_argument("--servers", default=",".join(servers.ALL), type=lambda text: text.split(","))
     parser.add_argument("--parts", default="udp,do,tcp,latency", type=lambda text: text.split(","),
                         help="of hit: udp, do, tcp, latency")
     args = parser.parse_args()
+    args.seconds_given = args.seconds is not None
+    args.seconds = 3 if args.seconds is None else args.seconds
     if isinstance(args.servers, str):
         args.servers = args.servers.split(",")
     unknown = set(args.servers) - set(servers.ALL)

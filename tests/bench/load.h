@@ -29,21 +29,23 @@ enum load_order {
 struct names {
     struct question *questions;
     uint32_t count;
-    uint32_t *sequence; /* LOAD_ZIPF */
+    uint32_t *sequence; /* LOAD_ZIPF: `draws` of them, then they repeat */
+    uint32_t draws;
     uint32_t at;
     enum load_order order;
     uint32_t *again; /* LOAD_ONCE: those that were lost */
     uint32_t again_count;
 };
 
-/* A line is NAME or NAME TYPE-NUMBER; `want_do` sets DO in all of them. 0 or -1 (said on stderr). */
+/* A line is NAME or NAME TYPE-NUMBER; `want_do` sets DO in all of them; draws 0: as many as usual. 0 or -1
+ * (said on stderr). */
 int names_read(const char *path, bool want_do, enum load_order order, double exponent, uint64_t seed,
-               struct names *ret_names);
+               uint32_t draws, struct names *ret_names);
 /* Index of the next question, LOAD_NONE at the end. */
 uint32_t names_next(struct names *names);
 void names_lost(struct names *names, uint32_t index);
 
-/* histogram.c: logarithmic buckets, 64 for each doubling, so a quantile is right to about 1 %. */
+/* load_histogram.c: logarithmic buckets, 64 for each doubling, so a quantile is right to about 1 %. */
 #define HISTOGRAM_SUB     64u
 #define HISTOGRAM_BUCKETS (HISTOGRAM_SUB * 40u)
 struct histogram {
@@ -52,6 +54,14 @@ struct histogram {
 void histogram_add(struct histogram *histogram, uint64_t ns);
 /* The upper edge of the bucket that the quantile falls into, ns. */
 uint64_t histogram_quantile(const struct histogram *histogram, double quantile);
+
+/* One answer of a trace, as the file has it. */
+struct traced {
+    uint32_t index;   /* of the name in its file */
+    uint32_t took_us; /* since it was sent, or due */
+    uint32_t ttl_s;   /* of the first record of the answer section */
+    uint32_t at_ms;   /* when the answer came, since the load began */
+};
 
 /* What is asked of whom, and what came of it. */
 struct load {
@@ -68,6 +78,9 @@ struct load {
     uint64_t wrong;  /* no question of ours has that id, or another question section came back */
     uint64_t failed; /* rcode other than NOERROR, no record in the answer section, or truncated */
     struct histogram histogram;
+    struct traced *trace; /* of the first trace_room answers; NULL: none is wanted */
+    size_t trace_count, trace_room;
+    uint64_t began_ns;
     double took; /* seconds */
 };
 

@@ -6,7 +6,7 @@
 #include "tests/bench/load.h"
 
 #define NAME_MAX_OCTETS 255u
-#define SEQUENCE        (1u << 21) /* Zipf draws; then they repeat */
+#define DRAWS           (1u << 21) /* of the Zipf order, unless told otherwise */
 #define OPT_SIZE        11u
 
 /* Text to wire form. The octets, or 0: not a name. */
@@ -66,7 +66,7 @@ static uint64_t draw(uint64_t *state)
 static int make_sequence(struct names *names, double exponent, uint64_t seed)
 {
     double *sums = malloc(names->count * sizeof(*sums)), sum = 0;
-    names->sequence = malloc(SEQUENCE * sizeof(*names->sequence));
+    names->sequence = malloc(names->draws * sizeof(*names->sequence));
     if (!sums || !names->sequence) {
         free(sums);
         return -1;
@@ -74,7 +74,7 @@ static int make_sequence(struct names *names, double exponent, uint64_t seed)
     for (uint32_t i = 0; i < names->count; i++)
         sums[i] = sum += pow(i + 1, -exponent);
     uint64_t state = seed | 1;
-    for (uint32_t i = 0; i < SEQUENCE; i++) {
+    for (uint32_t i = 0; i < names->draws; i++) {
         double wanted = (double)(draw(&state) >> 11) / 9007199254740992.0 * sum;
         uint32_t low = 0, high = names->count - 1;
         while (low < high) {
@@ -91,9 +91,9 @@ static int make_sequence(struct names *names, double exponent, uint64_t seed)
 }
 
 int names_read(const char *path, bool want_do, enum load_order order, double exponent, uint64_t seed,
-               struct names *ret_names)
+               uint32_t draws, struct names *ret_names)
 {
-    struct names names = {.order = order};
+    struct names names = {.order = order, .draws = draws ? draws : DRAWS};
     size_t room = 0;
     char line[1100];
     FILE *f = fopen(path, "re");
@@ -128,7 +128,7 @@ int names_read(const char *path, bool want_do, enum load_order order, double exp
 uint32_t names_next(struct names *names)
 {
     if (names->order == LOAD_ZIPF)
-        return names->sequence[names->at++ % SEQUENCE];
+        return names->sequence[names->at++ % names->draws];
     if (names->at < names->count)
         return names->at++;
     return names->again_count ? names->again[--names->again_count] : LOAD_NONE;

@@ -1,50 +1,10 @@
-/* Questions under way and their answers' check; the histogram of how long they took. */
+/* Questions under way and their answers' check. */
 
 #include <string.h>
-#include <time.h>
 
 #include "tests/bench/load.h"
 
 #define SLOT_BITS 10u
-
-uint64_t clock_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static unsigned bucket_of(uint64_t ns)
-{
-    if (ns < HISTOGRAM_SUB)
-        return (unsigned)ns;
-    unsigned high = 63u - (unsigned)__builtin_clzll(ns); /* >= 6 */
-    unsigned bucket = (high - 5u) * HISTOGRAM_SUB + (unsigned)(ns >> (high - 6u)) - HISTOGRAM_SUB;
-    return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
-}
-
-void histogram_add(struct histogram *histogram, uint64_t ns)
-{
-    histogram->counts[bucket_of(ns)]++;
-    histogram->total++;
-    if (ns > histogram->max)
-        histogram->max = ns;
-}
-
-uint64_t histogram_quantile(const struct histogram *histogram, double quantile)
-{
-    uint64_t wanted = (uint64_t)((double)histogram->total * quantile), seen = 0;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        seen += histogram->counts[i];
-        if (seen > wanted) {
-            if (i < HISTOGRAM_SUB)
-                return i;
-            unsigned high = i / HISTOGRAM_SUB + 5u;
-            return (uint64_t)(i % HISTOGRAM_SUB + HISTOGRAM_SUB + 1u) << (high - 6u);
-        }
-    }
-    return histogram->max;
-}
 
 void slots_init(struct slots *slots, unsigned size)
 {
@@ -71,6 +31,27 @@ static void slot_free(struct slots *slots, unsigned n)
     slots->free[slots->free_count++] = (uint16_t)n;
 }
 
+/* Of a record whose owner is a pointer, as all servers compress it; else 0. */
+static uint32_t first_ttl(const uint8_t *reply, size_t size, size_t at)
+{
+    if (size < at + 10 || (reply[at] & 0xc0) != 0xc0)
+        return 0;
+    return (uint32_t)reply[at + 6] << 24 | (uint32_t)reply[at + 7] << 16 | (uint32_t)reply[at + 8] << 8 |
+           reply[at + 9];
+}
+
+static void trace(struct load *load, const struct slot *slot, const uint8_t *reply, size_t size,
+                  uint64_t now_ns)
+{
+    if (load->trace_count == load->trace_room)
+        return;
+    load->trace[load->trace_count++] =
+        (struct traced){.index = slot->index,
+                        .took_us = now_ns > slot->sent_ns ? (uint32_t)((now_ns - slot->sent_ns) / 1000) : 0,
+                        .ttl_s = first_ttl(reply, size, 12u + load->names.questions[slot->index].asked_size),
+                        .at_ms = (uint32_t)((now_ns - load->began_ns) / 1000000)};
+}
+
 void slots_reply(struct slots *slots, struct load *load, const uint8_t *reply, size_t size, uint64_t now_ns)
 {
     if (size < 12 || (reply[2] & 0x80) == 0) {
@@ -90,6 +71,7 @@ void slots_reply(struct slots *slots, struct load *load, const uint8_t *reply, s
     else if (!load->any_rcode && ((reply[3] & 15) != 0 || (reply[2] & 2) != 0 || (reply[6] | reply[7]) == 0))
         load->failed++;
     load->answered++;
+    trace(load, slot, reply, size, now_ns);
     histogram_add(&load->histogram, now_ns > slot->sent_ns ? now_ns - slot->sent_ns : 0);
     slot_free(slots, n);
 }

@@ -161,6 +161,7 @@ int load_udp(struct load *load)
         udp->polls[i] = (struct pollfd){.fd = udp->endpoints[i].fd, .events = POLLIN};
     }
     uint64_t start = clock_ns(), end = start + (uint64_t)(load->seconds * 1e9);
+    load->began_ns = start;
     if (load->rate > 0)
         open_loop(udp, start, end);
     else

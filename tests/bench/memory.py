@@ -30,6 +30,7 @@ def run(stage, args):
             row = {"pss": server.pss_kib() * 1024, "disk": server.cache_bytes()}
             row["pss_each"] = (row["pss"] - empty) / count
             row["disk_each"] = row["disk"] / count if row["disk"] else None
+            row["parts"] = server.pss_parts_kib()
             server.kill()
             server.start()
             before = sum(stage.asked())
@@ -39,7 +40,10 @@ def run(stage, args):
             print("%-20s PSS %5d MiB, %5.0f octets a name; disk %s; after kill -9 %d upstream questions, hit rate %.2f %%" % (
                 server.title, row["pss"] >> 20, row["pss_each"],
                 "%d MiB, %.0f octets a name" % (row["disk"] >> 20, row["disk_each"]) if row["disk"] else "none",
-                row["asked_again"], 100 * (1 - min(1, row["asked_again"] / count))), flush=True)
+                row["asked_again"], 100 * (1 - min(1, row["asked_again"] / count))))
+            for process, parts in row["parts"].items():
+                print("    %-26s %s" % (process, ", ".join("%s %.1f MiB" % (what, kib / 1024) for what, kib in
+                                                          sorted(parts.items()))), flush=True)
         finally:
             server.kill()
     peers = {n: r for n, r in rows.items() if n != "holdfast"}

@@ -30,6 +30,21 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
+def pss_parts_kib(pid):
+    """PSS by what it is: pages of the cache file, other files', shared memory, the process's own."""
+    parts, what = {}, "own"
+    with open("/proc/%d/smaps" % pid) as f:
+        for line in f:
+            first = line.split(None, 1)[0]
+            if "-" in first and not first.endswith(":"):
+                path = line.split(None, 5)[5].strip() if len(line.split(None, 5)) > 5 else ""
+                what = ("cache" if path.endswith("data.mdb") else "shared" if path.startswith("/memfd") else
+                        "files" if path.startswith("/") else "own")
+            elif first == "Pss:":
+                parts[what] = parts.get(what, 0) + int(line.split()[1])
+    return parts
+
+
 class Server:
     """configure() writes files and sets self.command."""
     name = title = binary = ""
@@ -91,6 +106,14 @@ class Server:
 
     def pss_kib(self):
         return sum(map(pss_kib, self.pids()))
+
+    def pss_parts_kib(self):
+        """{process: {what: KiB}}"""
+        parts = {}
+        for pid in self.pids():
+            with open("/proc/%d/comm" % pid) as f:
+                parts["%s %d" % (f.read().strip(), pid)] = pss_parts_kib(pid)
+        return parts
 
     def cache_bytes(self):
         """Octets of the cache on disk that are in use; None where it has none."""

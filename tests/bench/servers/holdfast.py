@@ -6,12 +6,11 @@ import servers
 
 
 def find(tree, key):
-    """The value of a key, however deep."""
-    if isinstance(tree, dict):
-        tree = [tree[key]] if key in tree else list(tree.values())
-    if isinstance(tree, list):
-        return next((v for v in (find(t, key) for t in tree) if v is not None), None)
-    return tree if isinstance(tree, int) else None
+    """The object that has the key, however deep."""
+    if isinstance(tree, dict) and key in tree:
+        return tree
+    values = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    return next((v for v in (find(value, key) for value in values) if v is not None), None)
 
 
 class Holdfast(servers.Server):
@@ -36,12 +35,15 @@ dnssec: {{ trust_anchors: {anchor}, anchor_updates: false, signalling: false }}
         self.command = [os.path.join(s.build, "daemons", "holdfastd", "holdfastd"), "--config", self.config,
                         "--runtime-dir", os.path.join(d, "run"), "--state-dir", self.cache]
 
-    def cache_bytes(self):
-        """What it says itself: pages of data.mdb that hold something. The file is allocated whole."""
+    def cache_stats(self):
         ctl = os.path.join(self.stage.build, "daemons", "holdfastctl", "holdfastctl")
         done = subprocess.run([ctl, "--runtime-dir", os.path.join(self.directory, "run"), "cache", "stats", "--json=short"],
                               capture_output=True, text=True, check=True)
-        return find(json.loads(done.stdout), "used_bytes")
+        return find(json.loads(done.stdout), "entries")
+
+    def cache_bytes(self):
+        """What it says itself: pages of data.mdb that hold something. The file is allocated whole."""
+        return self.cache_stats()["used_bytes"]
 
 
 SERVER = Holdfast
