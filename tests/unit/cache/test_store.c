@@ -352,9 +352,9 @@ static void a_full_map_is_survived(void **state)
     struct store_fixture *f = *state;
     sf_open_sized(f, 1u << 20);
     uint32_t number = 0;
-    for (unsigned i = 0; i < 24; i++, number += 1000)
+    for (unsigned i = 0; i < 16; i++, number += 1000)
         sf_put(f, number, 1000, i, FAR_FUTURE, 0); /* asserts that each commit succeeds */
-    assert_int_equal(sf_look(f->store, number - 1), 23);
+    assert_int_equal(sf_look(f->store, number - 1), 15);
     struct store_stats stats;
     assert_int_equal(store_stats(f->store, &stats), 0);
     assert_true(stats.swept > 0);
