@@ -20,6 +20,7 @@
 #define IN_START        1024u
 #define IN_MAX          (2u + 65535u)
 #define OUT_MAX         262144u /* bytes a client may leave unread */
+#define OUT_TOGETHER    32768u  /* bytes of replies that are gathered before they are sent */
 #define MAX_WAITING     128u /* questions of a connection that wait; more stay unread until some are answered */
 #define IDLE_MS         (NETD_TCP_IDLE_DS * 100u)
 #define IDLE_CROWDED_MS 2000u /* when three quarters of the connections are taken (RFC 7766 6.2.3) */
@@ -38,6 +39,7 @@ struct tcp_conn {
     mono_ns last; /* a question came or bytes left */
     unsigned waiting;
     bool doomed, ended; /* ended: the client sends no more, but may still read */
+    bool full;          /* the client's window is: what is in out waits for EPOLLOUT */
     uint32_t events;
     uint8_t *in;
     size_t in_room, in_size;
@@ -254,8 +256,10 @@ static void flush_conn(struct worker *worker, struct tcp_conn *conn)
             send(conn->poll.fd, conn->out + conn->out_at, conn->out_size - conn->out_at, MSG_NOSIGNAL);
         if (r < 0 && errno == EINTR)
             continue;
-        if (r < 0 && errno == EAGAIN)
+        if (r < 0 && errno == EAGAIN) {
+            conn->full = true;
             return;
+        }
         if (r <= 0) {
             doom(worker, conn);
             return;
@@ -263,14 +267,19 @@ static void flush_conn(struct worker *worker, struct tcp_conn *conn)
         conn->out_at += (size_t)r;
         touch(worker, conn);
     }
+    conn->full = false;
     conn->out_at = conn->out_size = 0;
-    if (conn->ended && conn->waiting == 0 && !whole_question(conn))
-        doom(worker, conn);
 }
 
-void tcp_reply(struct worker *worker, struct tcp_conn *conn, const uint8_t *reply, size_t size)
+/* Behind what is to be sent; flush_conn() sends it. What is asked together is answered together: one system
+ * call, not one a reply. */
+static void append(struct worker *worker, struct tcp_conn *conn, const uint8_t *reply, size_t size)
 {
     if (conn->doomed || size == 0)
+        return;
+    if (conn->out_size - conn->out_at + 2 + size > OUT_TOGETHER && !conn->full)
+        flush_conn(worker, conn);
+    if (conn->doomed)
         return;
     if (conn->out_at) {
         memmove(conn->out, conn->out + conn->out_at, conn->out_size - conn->out_at);
@@ -286,16 +295,14 @@ void tcp_reply(struct worker *worker, struct tcp_conn *conn, const uint8_t *repl
     conn->out[conn->out_size + 1] = (uint8_t)size;
     memcpy(conn->out + conn->out_size + 2, reply, size);
     conn->out_size += 2 + size;
-    flush_conn(worker, conn);
-    set_events(worker, conn);
 }
 
-/* Serves the whole questions in the buffer, until one too many waits. */
+/* Serves the whole questions in the buffer, until one too many waits or the client does not take its replies.
+ */
 static void serve_buffer(struct worker *worker, struct tcp_conn *conn)
 {
     size_t at = 0;
-    while (!conn->doomed && conn->waiting < MAX_WAITING && conn->out_size == conn->out_at &&
-           conn->in_size - at >= 2) {
+    while (!conn->doomed && conn->waiting < MAX_WAITING && !conn->full && conn->in_size - at >= 2) {
         size_t size = (size_t)conn->in[at] << 8 | conn->in[at + 1];
         if (conn->in_size - at - 2 < size)
             break;
@@ -306,11 +313,15 @@ static void serve_buffer(struct worker *worker, struct tcp_conn *conn)
         if (served.wanted)
             replied = serve_lookup(worker, &served, worker->scratch, sizeof(worker->scratch));
         at += 2 + size;
-        touch(worker, conn);
-        tcp_reply(worker, conn, worker->scratch, replied);
+        append(worker, conn, worker->scratch, replied);
     }
+    if (at == 0)
+        return;
+    touch(worker, conn);
     memmove(conn->in, conn->in + at, conn->in_size - at);
     conn->in_size -= at;
+    if (!conn->doomed && !conn->full)
+        flush_conn(worker, conn);
 }
 
 static void read_conn(struct worker *worker, struct tcp_conn *conn)
@@ -323,7 +334,8 @@ static void read_conn(struct worker *worker, struct tcp_conn *conn)
             doom(worker, conn);
             return;
         }
-        ssize_t r = recv(conn->poll.fd, conn->in + conn->in_size, conn->in_room - conn->in_size, 0);
+        size_t room = conn->in_room - conn->in_size;
+        ssize_t r = recv(conn->poll.fd, conn->in + conn->in_size, room, 0);
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0 && errno == EAGAIN)
@@ -338,12 +350,14 @@ static void read_conn(struct worker *worker, struct tcp_conn *conn)
         serve_buffer(worker, conn);
         if (whole_question(conn))
             break; /* held back by a cap; the buffer is served when there is room again */
+        if ((size_t)r < room)
+            break; /* all that was there; epoll tells of more, and of the end */
     }
 }
 
 void tcp_answer(struct worker *worker, struct tcp_conn *conn, const uint8_t *reply, size_t size)
 {
-    tcp_reply(worker, conn, reply, size);
+    append(worker, conn, reply, size);
     if (!conn->doomed && !list_linked(&conn->resume))
         list_append(&worker->resumed, &conn->resume);
 }
@@ -351,7 +365,9 @@ void tcp_answer(struct worker *worker, struct tcp_conn *conn, const uint8_t *rep
 /* What was held back goes on as soon as answers have left. */
 static void go_on(struct worker *worker, struct tcp_conn *conn)
 {
-    if (conn->in_size)
+    if (conn->out_size > conn->out_at && !conn->full)
+        flush_conn(worker, conn);
+    if (conn->in_size && !conn->doomed)
         serve_buffer(worker, conn);
     if (conn->ended && conn->waiting == 0 && conn->out_size == conn->out_at && !whole_question(conn))
         doom(worker, conn);

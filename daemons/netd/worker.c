@@ -221,7 +221,13 @@ static void *run(void *arg)
         for (int i = 0; i < count; i++)
             handle(worker, &events[i]);
         tcp_resume(worker);
-        next = mono_earlier(waiting_expire(worker), tcp_expire(worker));
+        next = waiting_expire(worker);
+        /* Once more where a timer answered: what is asked now waits until later than this batch. */
+        while (!list_empty(&worker->resumed)) {
+            tcp_resume(worker);
+            next = waiting_expire(worker);
+        }
+        next = mono_earlier(next, tcp_expire(worker));
         batch_end(worker);
     }
     urcu_memb_unregister_thread();

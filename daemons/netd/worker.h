@@ -138,9 +138,8 @@ void udp_flush(struct worker *worker);
 int tcp_listen(struct worker *worker, int fd);
 void tcp_accept(struct worker *worker, struct tcp_listener *listener);
 void tcp_event(struct worker *worker, struct tcp_conn *conn, uint32_t events);
-void tcp_reply(struct worker *worker, struct tcp_conn *conn, const uint8_t *reply, size_t size);
-/* The same for a question that waited: afterwards, at the end of the batch, tcp_resume() serves what was held
- * back. */
+/* The reply to a question that waited. It leaves, and what was held back is served, in tcp_resume(), at the
+ * end of the batch. */
 void tcp_answer(struct worker *worker, struct tcp_conn *conn, const uint8_t *reply, size_t size);
 void tcp_resume(struct worker *worker);
 /* Waiting questions of the connection, for waiting.c to link to and to take off. */

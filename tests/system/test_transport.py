@@ -106,6 +106,28 @@ def test_tcp_half_closed_client_still_gets_its_answer(resolver):
         assert read_all(s, 1)[0].answer
 
 
+@pytest.mark.parametrize("name,count,cached", [("txt.big.com.", 60, True), ("huge.big.com.", 80, True),
+                                               ("huge.big.com.", 4, False)])
+def test_tcp_half_closed_client_gets_all_that_it_asked_for(resolver, name, count, cached):
+    """Replies that are due together are sent together, as far as the client takes them: none is left behind when the
+    connection ends with the last, and what the client's window holds back is not more than a client may have."""
+    whole = asker.answer_lines(asker.ask_tcp(asker.make_query(name, "TXT"), port=resolver.port))
+    if not cached:
+        assert resolver.ctl("flush-caches", name).returncode == 0
+    stream = b""
+    for i in range(count):
+        q = asker.make_query(name, "TXT")
+        q.id = i
+        stream += framed(q.to_wire())
+    with connect(resolver) as s:
+        s.sendall(stream)
+        s.shutdown(socket.SHUT_WR)
+        replies = read_all(s, count)
+        assert s.recv(1) == b""
+    assert sorted(r.id for r in replies) == list(range(count))
+    assert all(asker.answer_lines(r) == whole for r in replies)
+
+
 def test_tcp_keepalive_option_is_answered(resolver):
     wire = header(counts=(1, 0, 0, 1)) + question() + opt(options=struct.pack("!HH", 11, 0))
     with connect(resolver) as s:
