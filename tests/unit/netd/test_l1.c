@@ -172,29 +172,39 @@ static long faults(void)
     return usage.ru_minflt;
 }
 
-/* 2,000 names fall on some 1,300 of the table's 2,048 pages. */
+/* Page faults of looking 2,000 names up, which fall on some 1,300 of the table's 2,048 pages. */
+static long faults_of_looking_up(struct l1 *l1, struct fixture *f)
+{
+    long before = faults();
+    for (unsigned n = 0; n < 2000; n++) {
+        make(f, n, 1, FLAG_RD, 0);
+        assert_false(get(l1, f, 5, 0));
+    }
+    return faults() - before;
+}
+
 static void a_settled_table_faults_in_no_pages(void **state)
 {
     FIXTURE(f);
-    struct l1 *l1 = l1_new(64u << 20, secret);
+    struct l1 *l1 = l1_new(64u << 20, secret), *unsettled = l1_new(64u << 20, secret);
     size_t at = 0;
     unsigned pieces = 0;
     while (l1_settle(l1, &at))
         pieces++;
     if (at == 0) { /* a kernel before 5.14 */
         l1_free(l1);
+        l1_free(unsettled);
         skip();
     }
     assert_true(pieces > 1);
     assert_false(l1_settle(l1, &at));
-    make(f, 0, 1, FLAG_RD, 0);
-    assert_false(get(l1, f, 5, 0));
-    long before = faults();
-    for (unsigned n = 0; n < 2000; n++) {
-        make(f, n, 1, FLAG_RD, 0);
-        assert_false(get(l1, f, 5, 0));
-    }
-    assert_true(faults() - before < 200);
+    (void)faults_of_looking_up(unsettled, f); /* the fixture's own memory is there then */
+    l1_free(unsettled);
+    unsettled = l1_new(64u << 20, secret);
+    long with = faults_of_looking_up(l1, f), without = faults_of_looking_up(unsettled, f);
+    /* A sanitizer's memory faults as well, in both; with huge pages neither does. */
+    assert_true(with < 200 || with + 600 < without);
+    l1_free(unsettled);
     l1_free(l1);
 }
 
