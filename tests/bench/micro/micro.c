@@ -10,8 +10,14 @@ static const struct micro_case *const cases[] = {
     &micro_parse_question, &micro_parse_response, &micro_l1,         &micro_l2,
     &micro_build,          &micro_verify_p256,    &micro_verify_rsa, &micro_ipc};
 
+#ifdef __clang__
+#define KEPT_WHOLE __attribute__((noinline))
+#else
+#define KEPT_WHOLE __attribute__((noinline, noclone))
+#endif
+
 /* callgrind collects between its entry and its return, so it has to stay a function. */
-void micro_measured(const struct micro_case *c, void *ctx) __attribute__((noinline, noclone));
+KEPT_WHOLE void micro_measured(const struct micro_case *c, void *ctx);
 void micro_measured(const struct micro_case *c, void *ctx)
 {
     c->run(ctx, c->count);
